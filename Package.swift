@@ -1,0 +1,64 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+/// The CPU that the kernels are compiled for: `native` unless ZS_MARCH names a level such as `x86-64-v3`.
+let march = Context.environment["ZS_MARCH"] ?? "native"
+
+let strict: [SwiftSetting] = [.treatAllWarnings(as: .error)]
+
+/// Kernels check nothing: what enters them was validated above. The flags hold in debug builds too, so tests run at full speed.
+let fast: [SwiftSetting] = strict + [.unsafeFlags(["-Ounchecked", "-Xcc", "-march=\(march)"])]
+
+let package = Package(
+  name: "zs",
+  products: [.executable(name: "zs", targets: ["zs"])],
+  dependencies: [
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+    .package(url: "https://github.com/apple/swift-collections", from: "1.6.0"),
+    .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
+  ],
+  targets: [
+    // The machine-learning library, in the order data passes through it.
+    .target(name: "Kernels", swiftSettings: fast),
+    .target(name: "Tensors", dependencies: ["Kernels"], swiftSettings: strict),
+    .target(
+      name: "Formats",
+      dependencies: [
+        .product(name: "Crypto", package: "swift-crypto"),
+        .product(name: "OrderedCollections", package: "swift-collections"),
+      ], swiftSettings: strict),
+    .target(
+      name: "Tokenizers",
+      dependencies: ["Formats", .product(name: "OrderedCollections", package: "swift-collections")],
+      swiftSettings: strict),
+    .target(name: "Models", dependencies: ["Tensors", "Tokenizers", "Formats", "Kernels"], swiftSettings: strict),
+    .target(name: "Training", dependencies: ["Models"], swiftSettings: strict),
+
+    // The language: it knows no tensor.
+    .target(
+      name: "Language",
+      dependencies: [.product(name: "OrderedCollections", package: "swift-collections")],
+      swiftSettings: strict),
+
+    // The bridge and the process.
+    .target(name: "Builtins", dependencies: ["Language", "Training"], swiftSettings: strict),
+    .systemLibrary(name: "CLibedit", pkgConfig: "libedit", providers: [.apt(["libedit-dev"])]),
+    .executableTarget(
+      name: "zs",
+      dependencies: [
+        "Builtins", "CLibedit", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ], swiftSettings: strict),
+
+    // Tests.
+    .testTarget(name: "KernelsTests", dependencies: ["Kernels"], swiftSettings: strict),
+    .testTarget(name: "TensorsTests", dependencies: ["Tensors"], swiftSettings: strict),
+    .testTarget(name: "FormatsTests", dependencies: ["Formats"], swiftSettings: strict),
+    .testTarget(name: "TokenizersTests", dependencies: ["Tokenizers"], swiftSettings: strict),
+    .testTarget(name: "ModelsTests", dependencies: ["Models"], swiftSettings: strict),
+    .testTarget(name: "TrainingTests", dependencies: ["Training"], swiftSettings: strict),
+    .testTarget(name: "LanguageTests", dependencies: ["Language"], swiftSettings: strict),
+    .testTarget(name: "BuiltinsTests", dependencies: ["Builtins"], swiftSettings: strict),
+    .testTarget(name: "zsTests", dependencies: ["zs"], swiftSettings: strict),
+  ],
+  swiftLanguageModes: [.v6]
+)
