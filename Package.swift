@@ -6,7 +6,9 @@ let march = Context.environment["ZS_MARCH"] ?? "native"
 
 let strict: [SwiftSetting] = [.treatAllWarnings(as: .error)]
 
-/// Kernels check nothing: what enters them was validated above. The flags hold in debug builds too, so tests run at full speed.
+/// Kernels check nothing: what enters them was validated above.
+///
+/// The flags hold in debug builds too, so tests run at full speed.
 let fast: [SwiftSetting] = strict + [.unsafeFlags(["-Ounchecked", "-Xcc", "-march=\(march)"])]
 
 let package = Package(
@@ -23,16 +25,18 @@ let package = Package(
     .target(name: "Tensors", dependencies: ["Kernels"], swiftSettings: strict),
     .target(
       name: "Formats",
-      dependencies: [
-        .product(name: "Crypto", package: "swift-crypto"),
-        .product(name: "OrderedCollections", package: "swift-collections"),
-      ], swiftSettings: strict),
+      dependencies: [.product(name: "OrderedCollections", package: "swift-collections")],
+      swiftSettings: strict),
     .target(
       name: "Tokenizers",
       dependencies: ["Formats", .product(name: "OrderedCollections", package: "swift-collections")],
       swiftSettings: strict),
     .target(name: "Models", dependencies: ["Tensors", "Tokenizers", "Formats", "Kernels"], swiftSettings: strict),
     .target(name: "Training", dependencies: ["Models"], swiftSettings: strict),
+    .target(
+      name: "Hub",
+      dependencies: ["Formats", .product(name: "Crypto", package: "swift-crypto")],
+      swiftSettings: strict),
 
     // The language: it knows no tensor.
     .target(
@@ -41,7 +45,7 @@ let package = Package(
       swiftSettings: strict),
 
     // The bridge and the process.
-    .target(name: "Builtins", dependencies: ["Language", "Training"], swiftSettings: strict),
+    .target(name: "Builtins", dependencies: ["Language", "Training", "Hub"], swiftSettings: strict),
     .systemLibrary(name: "CLibedit", pkgConfig: "libedit", providers: [.apt(["libedit-dev"])]),
     .executableTarget(
       name: "zs",
@@ -56,6 +60,7 @@ let package = Package(
     .testTarget(name: "TokenizersTests", dependencies: ["Tokenizers"], swiftSettings: strict),
     .testTarget(name: "ModelsTests", dependencies: ["Models"], swiftSettings: strict),
     .testTarget(name: "TrainingTests", dependencies: ["Training"], swiftSettings: strict),
+    .testTarget(name: "HubTests", dependencies: ["Hub"], swiftSettings: strict),
     .testTarget(name: "LanguageTests", dependencies: ["Language"], swiftSettings: strict),
     .testTarget(name: "BuiltinsTests", dependencies: ["Builtins"], swiftSettings: strict),
     .testTarget(name: "zsTests", dependencies: ["zs"], swiftSettings: strict),
