@@ -1,0 +1,7 @@
+// The table of tables: every builtin of zs.
+import Language
+
+/// All rows, area by area in the order that help lists them.
+public func allBuiltins() -> [Builtin] {
+  coreBuiltins()
+}

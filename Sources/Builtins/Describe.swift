@@ -1,0 +1,13 @@
+// Turns what the libraries throw into the one error type that a person meets.
+import Language
+import Tensors
+
+/// The zs error for any error of the libraries below; an unknown type shows its own description.
+public func describe(_ error: any Error) -> ZsError {
+  switch error {
+  case let error as ZsError: error
+  case let error as TensorError: ZsError(kind: "shape", message: error.message, hint: error.hint)
+  case is Interrupted: ZsError(kind: "interrupt", message: "interrupted")
+  default: ZsError(kind: "internal", message: "\(error)")
+  }
+}
