@@ -21,7 +21,8 @@ let package = Package(
   ],
   targets: [
     // The machine-learning library, in the order data passes through it.
-    .target(name: "Kernels", swiftSettings: fast),
+    .systemLibrary(name: "CMachine"),
+    .target(name: "Kernels", dependencies: ["CMachine"], swiftSettings: fast),
     .target(name: "Tensors", dependencies: ["Kernels"], swiftSettings: strict),
     .target(
       name: "Formats",

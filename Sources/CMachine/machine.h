@@ -1,0 +1,29 @@
+// The few facts about the processor that Swift cannot ask for: the width of its vectors under the -march that
+// Kernels is compiled with, a spin-loop pause and a cache prefetch. Constants and hints only, no arithmetic.
+#ifndef ZS_MACHINE_H
+#define ZS_MACHINE_H
+
+#if defined(__AVX512F__) && defined(__AVX512BW__)
+#define ZS_FLOATS_PER_VECTOR 16
+#elif defined(__AVX__)
+#define ZS_FLOATS_PER_VECTOR 8
+#else
+#define ZS_FLOATS_PER_VECTOR 4
+#endif
+
+#if defined(__x86_64__)
+static inline void zs_pause(void) { __builtin_ia32_pause(); }
+#elif defined(__aarch64__)
+static inline void zs_pause(void) { __asm__ volatile("isb"); }
+#else
+static inline void zs_pause(void) {}
+#endif
+
+#if defined(__linux__)
+// The C library hides this one unless _GNU_SOURCE is set, which Swift's import of it does not do.
+int zs_sched_getaffinity(int process, unsigned long bytes, void *set) __asm__("sched_getaffinity");
+#endif
+
+static inline void zs_prefetch(const void *address) { __builtin_prefetch(address, 0, 3); }
+
+#endif
