@@ -34,6 +34,7 @@ let package = Package(
       swiftSettings: strict),
     .target(name: "Models", dependencies: ["Tensors", "Tokenizers", "Formats", "Kernels"], swiftSettings: strict),
     .target(name: "Training", dependencies: ["Models"], swiftSettings: strict),
+    .target(name: "Distillation", dependencies: ["Training"], swiftSettings: strict),
     .target(
       name: "Hub",
       dependencies: ["Formats", .product(name: "Crypto", package: "swift-crypto")],
@@ -46,7 +47,7 @@ let package = Package(
       swiftSettings: strict),
 
     // The bridge and the process.
-    .target(name: "Builtins", dependencies: ["Language", "Training", "Hub"], swiftSettings: strict),
+    .target(name: "Builtins", dependencies: ["Language", "Training", "Distillation", "Hub"], swiftSettings: strict),
     .systemLibrary(name: "CLibedit", pkgConfig: "libedit", providers: [.apt(["libedit-dev"])]),
     .executableTarget(
       name: "zs",
@@ -61,6 +62,7 @@ let package = Package(
     .testTarget(name: "TokenizersTests", dependencies: ["Tokenizers"], swiftSettings: strict),
     .testTarget(name: "ModelsTests", dependencies: ["Models"], swiftSettings: strict),
     .testTarget(name: "TrainingTests", dependencies: ["Training"], swiftSettings: strict),
+    .testTarget(name: "DistillationTests", dependencies: ["Distillation"], swiftSettings: strict),
     .testTarget(name: "HubTests", dependencies: ["Hub"], swiftSettings: strict),
     .testTarget(name: "LanguageTests", dependencies: ["Language"], swiftSettings: strict),
     .testTarget(name: "BuiltinsTests", dependencies: ["Builtins"], swiftSettings: strict),
