@@ -1,0 +1,112 @@
+// SiLU and the SwiGLU gate, forward and backward, and the element-wise exponential. Element-wise: one pass over memory,
+// 16 lanes at a time, threaded over ranges. Costs about 30 operations per element; memory-bound beyond the cache.
+
+extension SIMD16 where Scalar == Float {
+  /// 1 / (1 + e^−x).
+  @inline(__always) var sigmoid: Self {
+    let one = SIMD16(repeating: 1)
+    return one / (one + (-self).exponential)
+  }
+}
+
+/// Gated activation of a SwiGLU feed-forward layer: out = SiLU(gate) · up.
+///
+/// `out` may be `gate` or `up`.
+/// - Source: Shazeer 2020, arXiv:2002.05202.
+public func swigluForward(gate: UnsafePointer<Float>, up: UnsafePointer<Float>, out: UnsafeMutablePointer<Float>, count: Int) {
+  ThreadPool.shared.forEachRange(of: count, grain: elementGrain) { range in
+    let gate = gate + range.lowerBound
+    let up = up + range.lowerBound
+    let out = out + range.lowerBound
+    forEachLanes(range.count) { index in
+      let g = Lanes(at: gate + index)
+      (g * g.sigmoid * Lanes(at: up + index)).write(to: out + index)
+    } rest: { start, lanes in
+      let g = Lanes(at: gate + start, count: lanes)
+      (g * g.sigmoid * Lanes(at: up + start, count: lanes)).write(to: out + start, count: lanes)
+    }
+  }
+}
+
+/// Gradients of `swigluForward`, added into `dgate` and `dup`.
+public func swigluBackward(
+  dout: UnsafePointer<Float>, gate: UnsafePointer<Float>, up: UnsafePointer<Float>,
+  dgate: UnsafeMutablePointer<Float>, dup: UnsafeMutablePointer<Float>, count: Int
+) {
+  ThreadPool.shared.forEachRange(of: count, grain: elementGrain) { range in
+    let dout = dout + range.lowerBound
+    let gate = gate + range.lowerBound
+    let up = up + range.lowerBound
+    let dgate = dgate + range.lowerBound
+    let dup = dup + range.lowerBound
+    forEachLanes(range.count) { index in
+      let g = Lanes(at: gate + index)
+      let d = Lanes(at: dout + index)
+      let (dg, du) = swigluGradients(d, g, Lanes(at: up + index))
+      (Lanes(at: dgate + index) + dg).write(to: dgate + index)
+      (Lanes(at: dup + index) + du).write(to: dup + index)
+    } rest: { start, lanes in
+      let g = Lanes(at: gate + start, count: lanes)
+      let d = Lanes(at: dout + start, count: lanes)
+      let (dg, du) = swigluGradients(d, g, Lanes(at: up + start, count: lanes))
+      (Lanes(at: dgate + start, count: lanes) + dg).write(to: dgate + start, count: lanes)
+      (Lanes(at: dup + start, count: lanes) + du).write(to: dup + start, count: lanes)
+    }
+  }
+}
+
+@inline(__always)
+private func swigluGradients(_ d: Lanes, _ g: Lanes, _ u: Lanes) -> (dgate: Lanes, dup: Lanes) {
+  let s = g.sigmoid
+  let silu = g * s
+  // SiLU'(g) = s + g·s·(1 − s)
+  let slope = s.addingProduct(silu, Lanes(repeating: 1) - s)
+  return (d * u * slope, d * silu)
+}
+
+/// out = x / (1 + e^−x); `out` may be `x`.
+public func siluForward(x: UnsafePointer<Float>, out: UnsafeMutablePointer<Float>, count: Int) {
+  elementwise(x, out, count) { $0 * $0.sigmoid }
+}
+
+/// Gradient of `siluForward`, added into `dx`.
+public func siluBackward(dout: UnsafePointer<Float>, x: UnsafePointer<Float>, dx: UnsafeMutablePointer<Float>, count: Int) {
+  ThreadPool.shared.forEachRange(of: count, grain: elementGrain) { range in
+    let dout = dout + range.lowerBound
+    let x = x + range.lowerBound
+    let dx = dx + range.lowerBound
+    let one = Lanes(repeating: 1)
+    forEachLanes(range.count) { index in
+      let (dg, _) = swigluGradients(Lanes(at: dout + index), Lanes(at: x + index), one)
+      (Lanes(at: dx + index) + dg).write(to: dx + index)
+    } rest: { start, lanes in
+      let (dg, _) = swigluGradients(Lanes(at: dout + start, count: lanes), Lanes(at: x + start, count: lanes), one)
+      (Lanes(at: dx + start, count: lanes) + dg).write(to: dx + start, count: lanes)
+    }
+  }
+}
+
+/// out = e^x, within 1 unit in the last place; `out` may be `x`.
+public func expForward(x: UnsafePointer<Float>, out: UnsafeMutablePointer<Float>, count: Int) {
+  elementwise(x, out, count) { $0.exponential }
+}
+
+/// out = 1 / (1 + e^−x); `out` may be `x`.
+public func sigmoidForward(x: UnsafePointer<Float>, out: UnsafeMutablePointer<Float>, count: Int) {
+  elementwise(x, out, count) { $0.sigmoid }
+}
+
+@inline(__always)
+private func elementwise(
+  _ x: UnsafePointer<Float>, _ out: UnsafeMutablePointer<Float>, _ count: Int, _ body: (Lanes) -> Lanes
+) {
+  ThreadPool.shared.forEachRange(of: count, grain: elementGrain) { range in
+    let x = x + range.lowerBound
+    let out = out + range.lowerBound
+    forEachLanes(range.count) { index in
+      body(Lanes(at: x + index)).write(to: out + index)
+    } rest: { start, lanes in
+      body(Lanes(at: x + start, count: lanes)).write(to: out + start, count: lanes)
+    }
+  }
+}
