@@ -67,6 +67,9 @@ public final class Session: @unchecked Sendable {
   /// The source of all random numbers that have no seed of their own; `seed(n)` replaces it.
   public var random: RandomSource
 
+  /// The table of builtins, for help and completion.
+  public private(set) lazy var table = BuiltinTable(allBuiltins())
+
   private var counters: [String: Int] = [:]
 
   /// A session; every argument has a value that suits a test.
