@@ -1,15 +1,18 @@
 // The few facts about the processor that Swift cannot ask for: the width of its vectors under the -march that
-// Kernels is compiled with, a spin-loop pause and a cache prefetch. Constants and hints only, no arithmetic.
+// Kernels is compiled with, a spin-loop pause and a cache prefetch. Facts and hints only, no arithmetic.
 #ifndef ZS_MACHINE_H
 #define ZS_MACHINE_H
 
+// A function rather than a macro, so that the code for other widths compiles, unwarned, and vanishes.
+static inline long zs_floats_per_vector(void) {
 #if defined(__AVX512F__) && defined(__AVX512BW__)
-#define ZS_FLOATS_PER_VECTOR 16
+  return 16;
 #elif defined(__AVX__)
-#define ZS_FLOATS_PER_VECTOR 8
+  return 8;
 #else
-#define ZS_FLOATS_PER_VECTOR 4
+  return 4;
 #endif
+}
 
 #if defined(__x86_64__)
 static inline void zs_pause(void) { __builtin_ia32_pause(); }

@@ -1,33 +1,181 @@
-// Matrix products.
+// Matrix products: packed, tiled, threaded; B may be weights of any type.
+// A is packed once, all k of it, and shared. C is cut into chunks of columns (and of rows where columns are few); a chunk goes
+// through k in blocks, and for each block packs its part of B and runs the micro-kernel over all tiles. Nothing is split over k,
+// so every output is one chain of fused multiply-adds whatever the blocking, the number of threads and the other rows.
+
+import CMachine
 
 /// Computes C[m,n] (+)= op(A)[m,k] · op(B)[k,n], row-major; a transposed A is stored [k,m], a transposed B [n,k].
+///
+/// - Complexity: 2·m·n·k floating-point operations. C must not overlap A or B.
 public func gemm(
   transposeA: Bool, transposeB: Bool, m: Int, n: Int, k: Int, a: UnsafePointer<Float>, lda: Int, b: UnsafePointer<Float>, ldb: Int,
   c: UnsafeMutablePointer<Float>, ldc: Int, accumulate: Bool
 ) {
-  ThreadPool.shared.run(m) { row in
-    naiveGemm(
-      transposeA: transposeA, transposeB: transposeB, m: 1, n: n, k: k, a: transposeA ? a + row : a + row * lda, lda: lda, b: b,
-      ldb: ldb, c: c + row * ldc, ldc: ldc, accumulate: accumulate)
-  }
+  let product = Product(
+    left: LeftOperand(base: a, stride: lda, isTransposed: transposeA),
+    right: transposeB ? .transposed(b, stride: ldb) : .plain(b, stride: ldb),
+    m: m, n: n, k: k, c: c, ldc: ldc, accumulate: accumulate)
+  product.compute()
 }
 
 /// Computes C[m,rows] (+)= A[m,columns] · Wᵀ: the forward pass of a linear layer.
+///
+/// The weight is unpacked a few rows at a time, never as a whole.
 public func gemmTransposed(
   m: Int, a: UnsafePointer<Float>, lda: Int, weight: WeightView, c: UnsafeMutablePointer<Float>, ldc: Int, accumulate: Bool
 ) {
-  let whole = unpackedWeight(weight)
-  gemm(
-    transposeA: false, transposeB: true, m: m, n: weight.rows, k: weight.columns, a: a, lda: lda, b: whole, ldb: weight.columns,
-    c: c, ldc: ldc, accumulate: accumulate)
+  let product = Product(
+    left: LeftOperand(base: a, stride: lda, isTransposed: false),
+    right: weight.floats.map { .transposed($0, stride: weight.columns) } ?? .transposedWeight(weight),
+    m: m, n: weight.rows, k: weight.columns, c: c, ldc: ldc, accumulate: accumulate)
+  product.compute()
 }
 
 /// Computes C[m,columns] (+)= A[m,rows] · W: the backward pass of a linear layer towards its input.
+///
+/// The weight is unpacked a few rows at a time, never as a whole.
 public func gemmPlain(
   m: Int, a: UnsafePointer<Float>, lda: Int, weight: WeightView, c: UnsafeMutablePointer<Float>, ldc: Int, accumulate: Bool
 ) {
-  let whole = unpackedWeight(weight)
-  gemm(
-    transposeA: false, transposeB: false, m: m, n: weight.columns, k: weight.rows, a: a, lda: lda, b: whole, ldb: weight.columns,
-    c: c, ldc: ldc, accumulate: accumulate)
+  let product = Product(
+    left: LeftOperand(base: a, stride: lda, isTransposed: false),
+    right: weight.floats.map { .plain($0, stride: weight.columns) } ?? .plainWeight(weight),
+    m: m, n: weight.columns, k: weight.rows, c: c, ldc: ldc, accumulate: accumulate)
+  product.compute()
+}
+
+extension WeightView {
+  /// The elements themselves where they are aligned floats.
+  var floats: UnsafePointer<Float>? {
+    type == .f32 && UInt(bitPattern: base) % 4 == 0 ? base.assumingMemoryBound(to: Float.self) : nil
+  }
+}
+
+/// One matrix product on its way.
+private struct Product {
+  let left: LeftOperand
+  let right: RightOperand
+  let m: Int
+  let n: Int
+  let k: Int
+  let c: UnsafeMutablePointer<Float>
+  let ldc: Int
+  let accumulate: Bool
+
+  /// The longest stretch of k between two visits to C: a panel of A that long stays in the first-level cache.
+  private static let longestBlock = 384
+  /// The most columns in a chunk: its part of B for a block of k stays in the second-level cache.
+  private static let widestChunk = 256
+  /// The most floats of A that are packed at a time, unless a chunk of 768 rows is more.
+  private static let largestLeft = 4 << 20
+
+  func compute() {
+    if m <= 0 || n <= 0 { return }
+    if k <= 0 {
+      if !accumulate { for row in 0..<m { (c + row * ldc).update(repeating: 0, count: n) } }
+      return
+    }
+    let rowsPerPass = max(768, Self.largestLeft / k) / tileRows * tileRows
+    for first in stride(from: 0, to: m, by: rowsPerPass) {
+      computeRows(first..<min(first + rowsPerPass, m))
+    }
+  }
+
+  private func computeRows(_ rows: Range<Int>) {
+    let panels = (rows.count + tileRows - 1) / tileRows
+    let panelFloats = (k * tileRows + panelSlack + 15) / 16 * 16
+    let packed = ThreadContext.current.floats(.packedLeft, count: panels * panelFloats)
+    let isSmall = rows.count * n * k < 1 << 16
+    let threads = isSmall ? 1 : ThreadPool.shared.threadCount
+    let panelsPerTask = threads == 1 ? panels : max(1, (1 << 15) / (k * tileRows))
+    ThreadPool.shared.run((panels + panelsPerTask - 1) / panelsPerTask) { task in
+      for panel in task * panelsPerTask..<min((task + 1) * panelsPerTask, panels) {
+        let first = rows.lowerBound + panel * tileRows
+        left.pack(firstRow: first, rows: min(tileRows, rows.upperBound - first), depth: k, into: packed + panel * panelFloats)
+      }
+    }
+    let grid = Grid(panels: panels, columns: n, unit: max(tileColumns, right.columnUnit), threads: threads, widest: Self.widestChunk)
+    ThreadPool.shared.run(grid.count) { task in
+      let part = grid.part(task)
+      computeChunk(part.columns, part.panels, rows: rows, packed: packed, panelFloats: panelFloats)
+    }
+  }
+
+  /// Computes the columns `columns` of the rows in the panels `panels`, for all of k.
+  private func computeChunk(
+    _ columns: Range<Int>, _ panels: Range<Int>, rows: Range<Int>, packed: UnsafeMutablePointer<Float>, panelFloats: Int
+  ) {
+    let context = ThreadContext.current
+    let blocks = (k + Self.longestBlock - 1) / Self.longestBlock
+    let unit = right.depthUnit
+    let longest = ((k + blocks - 1) / blocks + unit - 1) / unit * unit
+    let rightPanels = (columns.count + tileColumns - 1) / tileColumns
+    let packedRight = context.floats(.packedRight, count: rightPanels * tileColumns * longest + panelSlack)
+    let edge = context.floats(.edgeTile, count: tileRows * tileColumns)
+    for start in stride(from: 0, to: k, by: longest) {
+      let depth = min(longest, k - start)
+      right.pack(columns: columns, first: start, depth: depth, into: packedRight)
+      let startsAtZero = start == 0 && !accumulate
+      for panel in panels {
+        let leftPanel = packed + panel * panelFloats + start * tileRows
+        let row = rows.lowerBound + panel * tileRows
+        let height = min(tileRows, rows.upperBound - row)
+        for rightPanel in 0..<rightPanels {
+          let column = columns.lowerBound + rightPanel * tileColumns
+          let width = min(tileColumns, columns.upperBound - column)
+          let tile = c + row * ldc + column
+          let panelOfRight = packedRight + rightPanel * tileColumns * depth
+          if height == tileRows && width == tileColumns {
+            microKernel(depth: depth, a: leftPanel, b: panelOfRight, c: tile, ldc: ldc, startsAtZero: startsAtZero)
+          } else {
+            // A tile over the edge is computed whole, elsewhere: the same chain for every element.
+            if !startsAtZero { copyTile(from: tile, stride: ldc, to: edge, stride: tileColumns, rows: height, columns: width) }
+            microKernel(depth: depth, a: leftPanel, b: panelOfRight, c: edge, ldc: tileColumns, startsAtZero: startsAtZero)
+            copyTile(from: edge, stride: tileColumns, to: tile, stride: ldc, rows: height, columns: width)
+          }
+        }
+      }
+    }
+  }
+
+  private func copyTile(
+    from source: UnsafeMutablePointer<Float>, stride sourceStride: Int, to target: UnsafeMutablePointer<Float>, stride: Int, rows: Int,
+    columns: Int
+  ) {
+    for row in 0..<rows {
+      for column in 0..<columns { target[row * stride + column] = source[row * sourceStride + column] }
+    }
+  }
+}
+
+/// How C is cut into tasks: chunks of columns, times groups of row panels where columns alone leave threads idle.
+private struct Grid {
+  let columns: Int
+  let chunk: Int
+  let panels: Int
+  let group: Int
+  let chunks: Int
+  let count: Int
+
+  init(panels: Int, columns: Int, unit: Int, threads: Int, widest: Int) {
+    self.columns = columns
+    self.panels = panels
+    let units = (columns + unit - 1) / unit
+    let unitsPerChunk = max(1, widest / unit)
+    var wantedChunks = (units + unitsPerChunk - 1) / unitsPerChunk
+    // Several chunks per thread, so that a thread that was held up leaves its share to the others.
+    if threads > 1 { wantedChunks = max(wantedChunks, min(units, threads * 3)) }
+    chunk = (units + wantedChunks - 1) / wantedChunks * unit
+    chunks = (columns + chunk - 1) / chunk
+    let wantedGroups = threads > 1 ? max(1, min(panels / 4, threads * 2 / chunks)) : 1
+    group = (panels + wantedGroups - 1) / wantedGroups
+    count = chunks * ((panels + group - 1) / group)
+  }
+
+  func part(_ task: Int) -> (columns: Range<Int>, panels: Range<Int>) {
+    let first = task % chunks * chunk
+    let firstPanel = task / chunks * group
+    return (first..<min(first + chunk, columns), firstPanel..<min(firstPanel + group, panels))
+  }
 }

@@ -1,0 +1,166 @@
+// Copies of pieces of A and B in the order the micro-kernel reads them: panels as wide as a tile, k by k.
+// Weights are unpacked here, a few rows at a time, so that no whole unpacked tensor ever exists.
+
+/// How many floats a panel may be written past its end.
+let panelSlack = 16
+
+/// Eight rows that a panel takes its columns from.
+private struct EightRows {
+  var r0, r1, r2, r3, r4, r5, r6, r7: UnsafePointer<Float>
+
+  /// Rows `first`… of the matrix at `base`, where rows from `count` on repeat the last one.
+  @inline(__always)
+  init(_ base: UnsafePointer<Float>, stride: Int, first: Int, count: Int) {
+    let last = count - 1
+    r0 = base + min(first, last) * stride
+    r1 = base + min(first + 1, last) * stride
+    r2 = base + min(first + 2, last) * stride
+    r3 = base + min(first + 3, last) * stride
+    r4 = base + min(first + 4, last) * stride
+    r5 = base + min(first + 5, last) * stride
+    r6 = base + min(first + 6, last) * stride
+    r7 = base + min(first + 7, last) * stride
+  }
+
+  /// Stores columns `column` ..< `column + 8` as eight rows of eight, `width` apart.
+  @inline(__always)
+  func transpose(_ column: Int, to target: UnsafeMutablePointer<Float>, width: Int) {
+    typealias Eight = SIMD8<Float>
+    func load(_ row: UnsafePointer<Float>) -> Eight { UnsafeRawPointer(row + column).loadUnaligned(as: Eight.self) }
+    func store(_ value: Eight, _ row: Int) {
+      UnsafeMutableRawPointer(target + row * width).storeBytes(of: value, as: Eight.self)
+    }
+    // Elements, then pairs, then halves change places; the compiler makes each function one shuffle.
+    func low(_ a: Eight, _ b: Eight) -> Eight { Eight(a[0], b[0], a[1], b[1], a[4], b[4], a[5], b[5]) }
+    func high(_ a: Eight, _ b: Eight) -> Eight { Eight(a[2], b[2], a[3], b[3], a[6], b[6], a[7], b[7]) }
+    func lowPairs(_ a: Eight, _ b: Eight) -> Eight { Eight(a[0], a[1], b[0], b[1], a[4], a[5], b[4], b[5]) }
+    func highPairs(_ a: Eight, _ b: Eight) -> Eight { Eight(a[2], a[3], b[2], b[3], a[6], a[7], b[6], b[7]) }
+    func lowHalves(_ a: Eight, _ b: Eight) -> Eight { Eight(a[0], a[1], a[2], a[3], b[0], b[1], b[2], b[3]) }
+    func highHalves(_ a: Eight, _ b: Eight) -> Eight { Eight(a[4], a[5], a[6], a[7], b[4], b[5], b[6], b[7]) }
+    let (a0, a1, a2, a3) = (load(r0), load(r1), load(r2), load(r3))
+    let (a4, a5, a6, a7) = (load(r4), load(r5), load(r6), load(r7))
+    let (b0, b1, b2, b3) = (low(a0, a1), high(a0, a1), low(a2, a3), high(a2, a3))
+    let (b4, b5, b6, b7) = (low(a4, a5), high(a4, a5), low(a6, a7), high(a6, a7))
+    let (c0, c1, c2, c3) = (lowPairs(b0, b2), highPairs(b0, b2), lowPairs(b1, b3), highPairs(b1, b3))
+    let (c4, c5, c6, c7) = (lowPairs(b4, b6), highPairs(b4, b6), lowPairs(b5, b7), highPairs(b5, b7))
+    store(lowHalves(c0, c4), 0)
+    store(lowHalves(c1, c5), 1)
+    store(lowHalves(c2, c6), 2)
+    store(lowHalves(c3, c7), 3)
+    store(highHalves(c0, c4), 4)
+    store(highHalves(c1, c5), 5)
+    store(highHalves(c2, c6), 6)
+    store(highHalves(c3, c7), 7)
+  }
+}
+
+/// Copies a [count, depth] matrix, `count` ≤ `width`, into a panel [depth][width]; columns past `count` repeat the last row.
+///
+/// Up to `panelSlack` floats past the panel are overwritten.
+@inline(__always)
+func packTransposing(
+  _ base: UnsafePointer<Float>, stride: Int, count: Int, depth: Int, width: Int, into panel: UnsafeMutablePointer<Float>
+) {
+  let groups = (width + 7) / 8
+  var column = 0
+  while column + 8 <= depth {
+    // A group wider than what is left of the panel spills into the next k: the last group goes first, so that the others mend it.
+    for group in (0..<groups).reversed() {
+      let rows = EightRows(base, stride: stride, first: group * 8, count: count)
+      rows.transpose(column, to: panel + column * width + group * 8, width: width)
+    }
+    column += 8
+  }
+  while column < depth {
+    for row in 0..<width { panel[column * width + row] = base[min(row, count - 1) * stride + column] }
+    column += 1
+  }
+}
+
+/// Copies a [depth, count] matrix, `count` ≤ `width`, into a panel [depth][width]; columns past `count` are zero.
+@inline(__always)
+func packCopying(
+  _ base: UnsafePointer<Float>, stride: Int, count: Int, depth: Int, width: Int, into panel: UnsafeMutablePointer<Float>
+) {
+  if count == width {
+    for row in 0..<depth {
+      let from = base + row * stride
+      let to = panel + row * width
+      for column in 0..<width { to[column] = from[column] }
+    }
+    return
+  }
+  for row in 0..<depth {
+    let from = base + row * stride
+    let to = panel + row * width
+    for column in 0..<width { to[column] = column < count ? from[column] : 0 }
+  }
+}
+
+/// The left operand of a product: [m, k] row-major, or [k, m] when transposed.
+struct LeftOperand {
+  let base: UnsafePointer<Float>
+  let stride: Int
+  let isTransposed: Bool
+
+  /// Copies `rows` rows from `firstRow` on, for all k, into a panel [depth][tileRows].
+  func pack(firstRow: Int, rows: Int, depth: Int, into panel: UnsafeMutablePointer<Float>) {
+    if isTransposed {
+      packCopying(base + firstRow, stride: stride, count: rows, depth: depth, width: tileRows, into: panel)
+    } else {
+      packTransposing(base + firstRow * stride, stride: stride, count: rows, depth: depth, width: tileRows, into: panel)
+    }
+  }
+}
+
+/// The right operand of a product: [k, n] or, transposed, [n, k]; floats or weights.
+enum RightOperand {
+  case plain(UnsafePointer<Float>, stride: Int)
+  case transposed(UnsafePointer<Float>, stride: Int)
+  case plainWeight(WeightView)
+  case transposedWeight(WeightView)
+
+  /// What the first column of a chunk must be a multiple of.
+  var columnUnit: Int {
+    if case .plainWeight(let weight) = self { weight.type.blockElements } else { 1 }
+  }
+
+  /// What the first k of a block must be a multiple of.
+  var depthUnit: Int {
+    if case .transposedWeight(let weight) = self { weight.type.blockElements } else { 1 }
+  }
+
+  /// Copies the given columns, for k from `first` to `first + depth`, into consecutive panels [depth][tileColumns].
+  func pack(columns: Range<Int>, first: Int, depth: Int, into panels: UnsafeMutablePointer<Float>) {
+    let width = tileColumns
+    for column in stride(from: columns.lowerBound, to: columns.upperBound, by: width) {
+      let count = min(width, columns.upperBound - column)
+      let panel = panels + (column - columns.lowerBound) * depth
+      switch self {
+      case .plain(let base, let stride):
+        packCopying(base + first * stride + column, stride: stride, count: count, depth: depth, width: width, into: panel)
+      case .transposed(let base, let stride):
+        packTransposing(base + column * stride + first, stride: stride, count: count, depth: depth, width: width, into: panel)
+      case .transposedWeight(let weight):
+        // A panel's rows are as many as its columns: `width` rows of up to a block of k, unpacked side by side.
+        let rows = ThreadContext.current.floats(.unpackedRow, count: width * depth)
+        let offset = weight.type.rowBytes(columns: first)
+        for row in 0..<count { unpack(weight.type, from: weight.row(column + row) + offset, to: rows + row * depth, count: depth) }
+        packTransposing(rows, stride: depth, count: count, depth: depth, width: width, into: panel)
+      case .plainWeight:
+        break
+      }
+    }
+    if case .plainWeight(let weight) = self {
+      let row = ThreadContext.current.floats(.unpackedRow, count: columns.count)
+      let offset = weight.type.rowBytes(columns: columns.lowerBound)
+      for index in 0..<depth {
+        unpack(weight.type, from: weight.row(first + index) + offset, to: row, count: columns.count)
+        for column in stride(from: 0, to: columns.count, by: width) {
+          let count = min(width, columns.count - column)
+          packCopying(row + column, stride: 0, count: count, depth: 1, width: width, into: panels + column * depth + index * width)
+        }
+      }
+    }
+  }
+}
