@@ -39,7 +39,7 @@ func tileMatmul(
 }
 
 /// Known when this is compiled, but not to the compiler's check for code that never runs.
-@inline(__always) private var lanesFillOneRegister: Bool { ZS_FLOATS_PER_VECTOR == 16 }
+@inline(__always) private var lanesFillOneRegister: Bool { zs_floats_per_vector() == 16 }
 
 /// All rows of one strip of columns: whole register blocks, then four, two and one rows.
 @inline(__always)
