@@ -108,6 +108,8 @@ public struct PreferenceOptions: Sendable, Equatable {
   /// The options of plain DPO.
   public init() {}
 
+  func score(_ logRatio: Dual) -> Dual { divergence.score(logRatio, alpha: alphaCoefficient) }
+
   /// Refuses combinations that have no meaning.
   public func validated() throws -> PreferenceOptions {
     guard beta > 0, beta.isFinite else { throw TrainingError("beta is \(beta), it must be above 0", hint: "usual values are 0.01 to 0.5") }
@@ -225,7 +227,7 @@ private func loss(_ kind: PreferenceLoss, of pair: PairLogProbs, _ options: Pref
   let (β, ε) = (options.beta, options.labelSmoothing)
   let c = Dual(pair.chosen, input: 0) - Dual(pair.referenceChosen, input: 2)  // log π/π_ref, chosen
   let r = Dual(pair.rejected, input: 1) - Dual(pair.referenceRejected, input: 3)  // log π/π_ref, rejected
-  let (sc, sr) = (options.divergence.score(c, alpha: options.alphaCoefficient), options.divergence.score(r, alpha: options.alphaCoefficient))
+  let (sc, sr) = (options.score(c), options.score(r))
   let h = sc - sr
   let meanH = sc / Double(max(1, pair.chosenTokens)) - sr / Double(max(1, pair.rejectedTokens))
 
@@ -252,7 +254,7 @@ private func loss(_ kind: PreferenceLoss, of pair: PairLogProbs, _ options: Pref
   }
 }
 
-/// AOT compares the batch's distributions: sorted and matched by rank, then the smoothed log σ of the differences.
+/// AOT compares distributions: both sides sorted and matched by rank, then the smoothed log σ of the differences.
 private func addSortedLosses(
   _ pairs: [PairLogProbs], _ term: LossTerm, _ options: PreferenceOptions, into losses: inout [PairLoss]
 ) {

@@ -1,0 +1,55 @@
+// What a trainer optimises: the seam between the loop, which knows no data, and SFT or DPO, which know no optimizer.
+
+import Tensors
+
+/// What the loop needs of a model.
+public protocol TrainableModel: AnyObject {
+  /// The parameters that move, by checkpoint name.
+  var trainable: [(name: String, tensor: Tensor)] { get }
+
+  /// log p(ids[i] | ids[..<i]) for i from `scoredFrom[s]` to the end of each sequence s, concatenated.
+  ///
+  /// - Parameters:
+  ///   - sequences: Token ids; each sequence sees itself only.
+  ///   - scoredFrom: The first scored position of each, at least 1.
+  ///   - adapters: Whether low-rank adapters take part; without them the model is its own reference.
+  ///   - checkpointing: Whether blocks are recomputed in the backward pass.
+  func tokenLogProbs(_ sequences: [[Int]], scoredFrom: [Int], adapters: Bool, checkpointing: Bool) throws -> Tensor
+}
+
+/// One micro-batch, computed.
+public struct Measurement {
+  /// This micro-batch's share of the update's loss, on the tape.
+  public var loss: Tensor
+  /// Its share of the loss, unrounded.
+  public var value: Double
+  /// Tokens that went through the model.
+  public var tokens: Int
+  /// DPO: what is known of each pair.
+  public var pairs: [PairReport] = []
+  /// SFT: what is known of each example.
+  public var rows: [RowReport] = []
+}
+
+/// A batch → loss, metrics.
+public protocol Objective: AnyObject {
+  /// Examples to train on.
+  var exampleCount: Int { get }
+  /// Computes one micro-batch of an update: forward passes and loss. Shares of all micro-batches add up to the update's loss.
+  func measure(_ microBatch: [Int], of batch: Batch, model: any TrainableModel, checkpointing: Bool) throws -> Measurement
+  /// Metrics of a whole update beyond `loss`, under TRL's names.
+  func metrics(pairs: [PairReport], rows: [RowReport]) -> [(String, Double)]
+}
+
+/// A scalar with a known value and known derivatives with respect to `logProbs`, put on the tape.
+///
+/// The loss functions give both in closed form and double precision; the tape only needs where to start.
+func loss(_ value: Double, ofLogProbs logProbs: Tensor, slopes: [Float]) throws -> Tensor {
+  let output = try Tensor.scalar(Float(value))
+  return Tensor.record("loss", output: output, inputs: [logProbs]) { pass in
+    let scale = pass.dout.pointer[0]
+    let gradient = try pass.gradient(0)
+    let into = gradient.pointer
+    for index in 0..<gradient.count { into[index] += scale * slopes[index] }
+  }
+}

@@ -1,0 +1,117 @@
+// Going back: copies of parameters and moments at earlier steps, within a budget of memory. What is not kept is recomputed from
+// the nearest earlier copy; a step is a function of state and step number alone, so the recomputed bits are the same.
+
+import Tensors
+
+/// Everything that an update changes.
+struct Snapshot {
+  let step: Int
+  let parameters: [Tensor]
+  let moments: [Moments]
+  let bytes: Int
+
+  init(of loop: TrainLoop) throws {
+    step = loop.stepCount
+    parameters = try loop.parameters.map { try $0.copied() }
+    moments = try loop.optimizer.moments.map { Moments(first: try $0.first?.copied(), second: try $0.second?.copied()) }
+    bytes = Snapshot.bytes(of: loop)
+  }
+
+  /// What a snapshot of this loop takes.
+  static func bytes(of loop: TrainLoop) -> Int {
+    let moments = loop.optimizer.moments.reduce(0) { $0 + ($1.first?.count ?? 0) + ($1.second?.count ?? 0) }
+    return 4 * (loop.parameters.reduce(0) { $0 + $1.count } + moments)
+  }
+
+  /// Writes the state back, into the memory that model and optimizer hold.
+  func restore(_ loop: TrainLoop) {
+    for (from, to) in zip(parameters, loop.parameters) { to.pointer.update(from: from.pointer, count: to.count) }
+    for (from, to) in zip(moments, loop.optimizer.moments) {
+      if let a = from.first, let b = to.first { b.pointer.update(from: a.pointer, count: b.count) }
+      if let a = from.second, let b = to.second { b.pointer.update(from: a.pointer, count: b.count) }
+    }
+    loop.stepCount = step
+  }
+}
+
+/// The snapshots of a run.
+public struct Timeline {
+  /// Bytes that all snapshots together may take.
+  public let budget: Int
+  private var snapshots: [Snapshot] = []  // by step, ascending
+
+  init(budget: Int) { self.budget = budget }
+
+  /// Bytes that the snapshots take.
+  public var bytes: Int { snapshots.reduce(0) { $0 + $1.bytes } }
+  /// The steps that can be returned to at once.
+  public var steps: [Int] { snapshots.map(\.step) }
+
+  /// Keeps the loop's state, if the budget allows any; thins out older snapshots to make room.
+  mutating func keep(_ loop: TrainLoop) throws {
+    guard Snapshot.bytes(of: loop) <= budget, !snapshots.contains(where: { $0.step == loop.stepCount }) else { return }
+    snapshots.append(try Snapshot(of: loop))
+    while bytes > budget, snapshots.count > 1 { snapshots.remove(at: leastMissed(now: loop.stepCount)) }
+  }
+
+  /// The snapshot between whose neighbours the gap is smallest for its age: what stays is dense near now and sparse long ago.
+  ///
+  /// The first snapshot stays as long as there is another, since every step can be recomputed from it.
+  private func leastMissed(now: Int) -> Int {
+    guard snapshots.count > 2 else { return 1 }
+    return (1..<snapshots.count).min { cost(of: $0, now: now) < cost(of: $1, now: now) } ?? 1
+  }
+
+  private func cost(of index: Int, now: Int) -> Double {
+    let next = index + 1 < snapshots.count ? snapshots[index + 1].step : snapshots[index].step + 1
+    return Double(next - snapshots[index - 1].step) / Double(1 + abs(now - snapshots[index].step))
+  }
+
+  /// Lets go of what lies ahead of `step`.
+  mutating func forget(after step: Int) { snapshots.removeAll { $0.step > step } }
+
+  /// The snapshot to start from on the way to `step`.
+  func nearest(notAfter step: Int) -> Snapshot? { snapshots.last { $0.step <= step } }
+}
+
+extension TrainLoop {
+  /// Undoes updates, exactly.
+  public func back(_ count: Int = 1, poll: () throws -> Void = {}) throws {
+    guard count >= 0 else { throw TrainingError("cannot go back \(count) steps", hint: "use step or goto to go on") }
+    guard count <= stepCount else {
+      let done = stepCount == 1 ? "1 step has" : "\(stepCount) steps have"
+      throw TrainingError("cannot go back \(count) steps: \(done) been done", hint: "goto(t, 0) is the beginning")
+    }
+    try goto(stepCount - count, poll: poll)
+  }
+
+  /// Moves to the state after `target` updates: back by a snapshot and, where none was kept, the steps from it; forward by the steps.
+  ///
+  /// An interrupt on the way back leaves the loop where it was; on the way forward the steps done stay done.
+  public func goto(_ target: Int, poll: () throws -> Void = {}) throws {
+    guard (0...totalSteps).contains(target) else {
+      throw TrainingError("there is no step \(target): the run goes from 0 to \(totalSteps)")
+    }
+    guard target < stepCount else {
+      while stepCount < target { try step(poll: poll) }
+      return
+    }
+    guard let start = timeline.nearest(notAfter: target) else {
+      throw TrainingError(
+        "cannot go back: a snapshot of this trainer takes \(Snapshot.bytes(of: self) >> 20) MB, the budget is \(timeline.budget >> 20) MB",
+        hint: "train adapters (lora), or raise snapshot_megabytes")
+    }
+    let origin = start.step == target ? nil : try Snapshot(of: self)
+    let past = history
+    start.restore(self)
+    history.truncate(to: start.step)
+    do {
+      while stepCount < target { try step(poll: poll) }
+    } catch {
+      origin?.restore(self)
+      history = past
+      throw error
+    }
+    timeline.forget(after: target)
+  }
+}

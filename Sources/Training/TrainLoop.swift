@@ -1,0 +1,116 @@
+// THE loop: batch → log-probs → loss → gradients → clip → update. SFT and DPO share it; saving, printing and evaluating are
+// its callers. Until the update nothing but scratch has changed, so an interrupt or an error leaves the trainer as it was.
+
+import OrderedCollections
+import Tensors
+
+/// A model, an objective and an optimizer at a certain step.
+public final class TrainLoop {
+  /// The model that moves.
+  public let model: any TrainableModel
+  /// What it is trained for.
+  public let objective: any Objective
+  /// How it moves.
+  public let options: TrainOptions
+  /// The learning rate over the run.
+  public let schedule: Schedule
+  /// Which examples each update uses.
+  public let plan: BatchPlan
+  /// Updates done.
+  public internal(set) var stepCount = 0
+  /// The metrics of the updates done.
+  public internal(set) var history = MetricLog()
+  /// Parameters and moments at earlier steps.
+  public internal(set) var timeline: Timeline
+  let parameters: [Tensor]
+  let optimizer: Optimizer
+
+  /// A loop at its beginning.
+  public init(model: any TrainableModel, objective: any Objective, options: TrainOptions) throws {
+    let trainable = model.trainable
+    guard !trainable.isEmpty else {
+      throw TrainingError("the model has no parameters to train", hint: "give it adapters first: lora(model)")
+    }
+    guard objective.exampleCount > 0 else { throw TrainingError("there are no examples to train on") }
+    self.model = model
+    self.objective = objective
+    self.options = try options.validated()
+    plan = BatchPlan(exampleCount: objective.exampleCount, options: options)
+    let total = plan.totalSteps(options)
+    schedule = Schedule(
+      kind: options.schedule, baseRate: options.learningRate, minRate: options.minLearningRate, totalSteps: total,
+      warmupSteps: options.warmupSteps ?? Schedule.warmupSteps(ratio: options.warmupRatio, totalSteps: total))
+    parameters = trainable.map(\.tensor)
+    optimizer = try Optimizer(kind: options.optimizer, parameters: trainable)
+    timeline = Timeline(budget: options.snapshotBytes)
+  }
+
+  /// Updates in the run.
+  public var totalSteps: Int { schedule.totalSteps }
+  /// Passes over the data so far.
+  public var epoch: Double { Double(stepCount) / Double(plan.stepsPerEpoch) }
+
+  /// One update.
+  ///
+  /// - Parameter poll: Called between micro-batches; whatever it throws abandons the step and leaves everything as it was.
+  /// - Returns: The report of the batch, as it was before the update.
+  @discardableResult
+  public func step(poll: () throws -> Void = {}) throws -> StepReport {
+    guard stepCount < totalSteps else {
+      throw TrainingError(
+        "the run is complete: all \(totalSteps) steps are done", hint: "start another trainer with more epochs or max_steps, or go back")
+    }
+    let batch = plan.batch(step: stepCount)
+    let (report, gradients) = try measure(batch, objective: objective, poll: poll)
+    Gradients.clip(gradients, norm: report.gradNorm, to: options.maxGradNorm)
+    try timeline.keep(self)
+    optimizer.update(gradients, step: stepCount + 1, rate: report.learningRate, options: options)
+    stepCount += 1
+    history.record(report)
+    return report
+  }
+
+  /// The report of the next batch, without updating; its backward pass is run and dropped.
+  ///
+  /// - Parameter other: Another objective over the same examples, to see the same batch under other options.
+  public func inspect(under other: (any Objective)? = nil, poll: () throws -> Void = {}) throws -> StepReport {
+    try measure(plan.batch(step: stepCount), objective: other ?? objective, poll: poll).report
+  }
+
+  /// Loss, metrics and gradients of one update's batch.
+  func measure(
+    _ batch: Batch, objective: any Objective, poll: () throws -> Void
+  ) throws -> (report: StepReport, gradients: [Tensor]) {
+    var sum: [Tensor] = []
+    var (value, tokens) = (0.0, 0)
+    var (pairs, rows) = ([PairReport](), [RowReport]())
+    for microBatch in batch.microBatches {
+      try poll()
+      let part = try objective.measure(microBatch, of: batch, model: model, checkpointing: options.gradientCheckpointing)
+      let gradients = try gradients(of: part.loss, with: parameters)
+      sum = sum.isEmpty ? gradients : Gradients.add(gradients, to: sum)
+      value += part.value
+      tokens += part.tokens
+      pairs += part.pairs
+      rows += part.rows
+    }
+    try poll()
+    let norm = Gradients.norm(sum)
+    guard value.isFinite, norm.isFinite else {
+      throw TrainingError(
+        "step \(stepCount + 1) has a loss of \(value) and a gradient norm of \(norm); nothing was changed",
+        hint: "lower the learning rate, or go back a few steps and look at the batch with inspect")
+    }
+    var report = StepReport(
+      step: stepCount + 1, loss: value, gradNorm: norm, learningRate: schedule.rate(step: stepCount), metrics: [:], pairs: pairs, rows: rows)
+    report.metrics = ["loss": value, "grad_norm": norm, "learning_rate": report.learningRate]
+    for (name, value) in objective.metrics(pairs: pairs, rows: rows) { report.metrics[name] = value }
+    report.metrics["num_tokens"] = Double(tokens) + (history.rows.last?["num_tokens"] ?? 0)
+    report.metrics["epoch"] = Double(stepCount + 1) / Double(plan.stepsPerEpoch)
+    return (report, sum)
+  }
+
+  private func gradients(of loss: Tensor, with parameters: [Tensor]) throws -> [Tensor] {
+    try Tensors.gradients(of: loss, with: parameters)
+  }
+}
