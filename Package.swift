@@ -61,7 +61,7 @@ let package = Package(
     .testTarget(name: "FormatsTests", dependencies: ["Formats"], swiftSettings: strict),
     .testTarget(name: "TokenizersTests", dependencies: ["Tokenizers"], swiftSettings: strict),
     .testTarget(name: "ModelsTests", dependencies: ["Models"], swiftSettings: strict),
-    .testTarget(name: "TrainingTests", dependencies: ["Training"], swiftSettings: strict),
+    .testTarget(name: "TrainingTests", dependencies: ["Training"], exclude: ["Fixtures"], swiftSettings: strict),
     .testTarget(name: "DistillationTests", dependencies: ["Distillation"], swiftSettings: strict),
     .testTarget(name: "HubTests", dependencies: ["Hub"], swiftSettings: strict),
     .testTarget(name: "LanguageTests", dependencies: ["Language"], swiftSettings: strict),

@@ -125,7 +125,7 @@ public final class DPO: Objective {
       }
     let answers = try Answers.score(microBatch.map { examples[$0] }, model: model, adapters: true, checkpointing: checkpointing)
     let sides = microBatch.enumerated().map { i, index in
-      sides(of: examples[index], chosen: answers.chosen(i), rejected: answers.rejected(i), reference: referenceScores[index])
+      bothSides(of: examples[index], chosen: answers.chosen(i), rejected: answers.rejected(i), reference: referenceScores[index])
     }
     let all = batch.indices
     let losses = try preferenceLosses(
@@ -144,7 +144,7 @@ public final class DPO: Objective {
     }
     let value = share * losses.reduce(0) { $0 + $1.value }
     return Measurement(
-      loss: try loss(value, ofLogProbs: answers.logProbs, slopes: slopes), value: value, tokens: answers.tokens,
+      loss: try recordLoss(value, ofLogProbs: answers.logProbs, slopes: slopes), value: value, tokens: answers.tokens,
       pairs: zip(microBatch, zip(sides, losses)).map { report($0, $1.0, $1.1) })
   }
 
@@ -167,7 +167,7 @@ public final class DPO: Objective {
     var rejectedWeights: [Double]
   }
 
-  private func sides(
+  private func bothSides(
     of example: PreferenceExample, chosen: [Float], rejected: [Float], reference: (chosen: [Float], rejected: [Float])?
   ) -> Sides {
     let shared = min(chosen.count, rejected.count)

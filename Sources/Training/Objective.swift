@@ -44,7 +44,7 @@ public protocol Objective: AnyObject {
 /// A scalar with a known value and known derivatives with respect to `logProbs`, put on the tape.
 ///
 /// The loss functions give both in closed form and double precision; the tape only needs where to start.
-func loss(_ value: Double, ofLogProbs logProbs: Tensor, slopes: [Float]) throws -> Tensor {
+func recordLoss(_ value: Double, ofLogProbs logProbs: Tensor, slopes: [Float]) throws -> Tensor {
   let output = try Tensor.scalar(Float(value))
   return Tensor.record("loss", output: output, inputs: [logProbs]) { pass in
     let scale = pass.dout.pointer[0]

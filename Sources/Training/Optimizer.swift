@@ -1,33 +1,30 @@
-// AdamW, RMSprop and SGD in torch's order of operations, over the loop's list of parameters.
-// Elementwise and split over tensors and blocks, so any number of threads gives the same bits.
+// AdamW, RMSprop and SGD over the loop's list of parameters; the rules themselves are kernels.
 
 import Kernels
 import Tensors
 
 /// What an optimizer remembers of one parameter.
 struct Moments {
-  var first: Tensor?
-  var second: Tensor?
+  /// AdamW's mean of gradients, RMSprop's mean of squares, SGD's velocity.
+  let first: Tensor
+  /// AdamW's mean of squares, RMSprop's velocity.
+  let second: Tensor?
 }
 
 /// Moves parameters along their gradients.
-final class Optimizer {
+package final class Optimizer {
   private let kind: OptimizerKind
   private let parameters: [Tensor]
   /// Whether weight decay acts on each parameter.
   private let decays: [Bool]
   private(set) var moments: [Moments]
 
-  init(kind: OptimizerKind, parameters: [(name: String, tensor: Tensor)]) throws {
+  package init(kind: OptimizerKind, parameters: [(name: String, tensor: Tensor)]) throws {
     self.kind = kind
     self.parameters = parameters.map(\.tensor)
     decays = parameters.map { Optimizer.decays($0.name) }
     moments = try parameters.map { _, tensor in
-      switch kind {
-      case .adamw: Moments(first: try .zeros(tensor.shape), second: try .zeros(tensor.shape))
-      case .rmsprop: Moments(second: try .zeros(tensor.shape))
-      case .sgd: Moments()
-      }
+      Moments(first: try .zeros(tensor.shape), second: kind == .sgd ? nil : try .zeros(tensor.shape))
     }
   }
 
@@ -38,21 +35,28 @@ final class Optimizer {
     return !lower.split(separator: ".").contains { $0 == "norm" || $0.hasSuffix("_norm") }
   }
 
-  /// One update; `step` counts from 1.
-  func update(_ gradients: [Tensor], step: Int, rate: Double, options: TrainOptions) {
+  /// One update.
+  ///
+  /// - Parameters:
+  ///   - step: The number of the update, from 1.
+  ///   - clipping: What all gradients are multiplied by first.
+  package func update(_ gradients: [Tensor], step: Int, rate: Double, clipping: Float = 1, options: TrainOptions) {
     for (index, parameter) in parameters.enumerated() {
       let decay = decays[index] ? options.weightDecay : 0
-      let (p, g) = (parameter.pointer, gradients[index].pointer)
-      let (m, v) = (moments[index].first?.pointer, moments[index].second?.pointer)
-      let rule = AdamWRule(step: step, rate: rate, decay: decay, options: options)
-      let block = 1 << 16
-      ThreadPool.shared.run((parameter.count + block - 1) / block) { part in
-        let range = part * block..<min((part + 1) * block, parameter.count)
-        switch (kind, m, v) {
-        case (.adamw, let m?, let v?): Optimizer.adamW(p, g, m, v, range, rule)
-        case (.rmsprop, _, let v?): Optimizer.rmsProp(p, g, v, range, rate: Float(rate), decay: Float(decay))
-        default: Optimizer.sgd(p, g, range, rate: Float(rate), decay: Float(decay))
-        }
+      let (p, g, count) = (parameter.pointer, gradients[index].pointer, parameter.count)
+      let (first, second) = (moments[index].first.pointer, moments[index].second?.pointer)
+      switch (kind, second) {
+      case (.adamw, let second?):
+        let rule = AdamWOptions(
+          learningRate: rate, beta1: options.adamBeta1, beta2: options.adamBeta2, epsilon: options.adamEpsilon, weightDecay: decay,
+          gradientScale: clipping)
+        adamWUpdate(parameter: p, gradient: g, firstMoment: first, secondMoment: second, count: count, step: step, options: rule)
+      case (.rmsprop, let second?):
+        let rule = RMSpropOptions(learningRate: rate, weightDecay: decay, gradientScale: clipping)
+        rmspropUpdate(parameter: p, gradient: g, meanSquare: first, velocity: second, count: count, options: rule)
+      default:
+        let rule = SGDOptions(learningRate: rate, weightDecay: decay, gradientScale: clipping)
+        sgdUpdate(parameter: p, gradient: g, velocity: first, count: count, step: step, options: rule)
       }
     }
   }

@@ -68,7 +68,7 @@ public final class SFT: Objective {
     }
     precondition(at == logProbs.count, "\(logProbs.count) log-probs for \(at) scored tokens")
     return Measurement(
-      loss: try loss(value, ofLogProbs: logProbs, slopes: slopes), value: value, tokens: documents.reduce(0) { $0 + $1.ids.count },
+      loss: try recordLoss(value, ofLogProbs: logProbs, slopes: slopes), value: value, tokens: documents.reduce(0) { $0 + $1.ids.count },
       rows: rows)
   }
 

@@ -13,13 +13,13 @@ struct Snapshot {
   init(of loop: TrainLoop) throws {
     step = loop.stepCount
     parameters = try loop.parameters.map { try $0.copied() }
-    moments = try loop.optimizer.moments.map { Moments(first: try $0.first?.copied(), second: try $0.second?.copied()) }
+    moments = try loop.optimizer.moments.map { Moments(first: try $0.first.copied(), second: try $0.second?.copied()) }
     bytes = Snapshot.bytes(of: loop)
   }
 
   /// What a snapshot of this loop takes.
   static func bytes(of loop: TrainLoop) -> Int {
-    let moments = loop.optimizer.moments.reduce(0) { $0 + ($1.first?.count ?? 0) + ($1.second?.count ?? 0) }
+    let moments = loop.optimizer.moments.reduce(0) { $0 + $1.first.count + ($1.second?.count ?? 0) }
     return 4 * (loop.parameters.reduce(0) { $0 + $1.count } + moments)
   }
 
@@ -27,7 +27,7 @@ struct Snapshot {
   func restore(_ loop: TrainLoop) {
     for (from, to) in zip(parameters, loop.parameters) { to.pointer.update(from: from.pointer, count: to.count) }
     for (from, to) in zip(moments, loop.optimizer.moments) {
-      if let a = from.first, let b = to.first { b.pointer.update(from: a.pointer, count: b.count) }
+      to.first.pointer.update(from: from.first.pointer, count: to.first.count)
       if let a = from.second, let b = to.second { b.pointer.update(from: a.pointer, count: b.count) }
     }
     loop.stepCount = step

@@ -62,9 +62,9 @@ public final class TrainLoop {
     }
     let batch = plan.batch(step: stepCount)
     let (report, gradients) = try measure(batch, objective: objective, poll: poll)
-    Gradients.clip(gradients, norm: report.gradNorm, to: options.maxGradNorm)
+    let clipping = Gradients.clipping(norm: report.gradNorm, to: options.maxGradNorm)
     try timeline.keep(self)
-    optimizer.update(gradients, step: stepCount + 1, rate: report.learningRate, options: options)
+    optimizer.update(gradients, step: stepCount + 1, rate: report.learningRate, clipping: clipping, options: options)
     stepCount += 1
     history.record(report)
     return report
@@ -75,6 +75,11 @@ public final class TrainLoop {
   /// - Parameter other: Another objective over the same examples, to see the same batch under other options.
   public func inspect(under other: (any Objective)? = nil, poll: () throws -> Void = {}) throws -> StepReport {
     try measure(plan.batch(step: stepCount), objective: other ?? objective, poll: poll).report
+  }
+
+  /// The gradients that the next update would follow, before clipping.
+  package func inspectGradients() throws -> [Tensor] {
+    try measure(plan.batch(step: stepCount), objective: objective, poll: {}).gradients
   }
 
   /// Loss, metrics and gradients of one update's batch.
@@ -102,7 +107,8 @@ public final class TrainLoop {
         hint: "lower the learning rate, or go back a few steps and look at the batch with inspect")
     }
     var report = StepReport(
-      step: stepCount + 1, loss: value, gradNorm: norm, learningRate: schedule.rate(step: stepCount), metrics: [:], pairs: pairs, rows: rows)
+      step: stepCount + 1, loss: value, gradNorm: norm, learningRate: schedule.rate(step: stepCount), metrics: [:], pairs: pairs, rows: rows
+    )
     report.metrics = ["loss": value, "grad_norm": norm, "learning_rate": report.learningRate]
     for (name, value) in objective.metrics(pairs: pairs, rows: rows) { report.metrics[name] = value }
     report.metrics["num_tokens"] = Double(tokens) + (history.rows.last?["num_tokens"] ?? 0)

@@ -1,0 +1,150 @@
+// Every preference loss against TRL's own code (Fixtures/preference_losses.json, made by scripts/reference/preference_losses.py),
+// its derivatives against central differences, and its behaviour at margins that no run should reach.
+
+import Formats
+import Foundation
+import Training
+import XCTest
+
+final class PreferenceLossTests: XCTestCase {
+  /// The log-probs are handed to `DPO` by a model that ignores its input, so the path is the trainer's.
+  func testLossesAndGradientsEqualTRL() throws {
+    let rows = try fixture("preference_losses.json")
+    let policy = (rows["policy"]?.array ?? []).map(\.doubles)
+    let reference = (rows["reference"]?.array ?? []).map(\.doubles)
+    let pairs = policy.count / 2
+    let examples = (0..<pairs).map { i in
+      PreferenceExample(
+        prompt: [1, 2], chosen: Array(repeating: 3, count: policy[i].count), rejected: Array(repeating: 3, count: policy[pairs + i].count))
+    }
+    let cases = rows["cases"]?.array ?? []
+    XCTAssertGreaterThan(cases.count, 40)
+    for row in cases {
+      let options = try options(row)
+      let name = "\(row["losses"]?.serialized() ?? "") \(options)"
+      let model = try FixedModel(policy)
+      let objective = try DPO(examples: examples, options: options, reference: .model(try FixedModel(reference)))
+      let loop = try TrainLoop(model: model, objective: objective, options: TrainOptions(batch: pairs))
+      let report = try loop.inspect()
+      // The log-probs pass through fp32, which exponential scores magnify; TRL computes the α-divergence itself in fp32.
+      let tolerance = options.divergence == .alpha ? 1e-5 : options.divergence == .forwardKL ? 2e-6 : 2e-7
+      assertClose(report.loss, row["loss"]?.double ?? .nan, relative: tolerance, absolute: tolerance, name)
+      for (metric, value) in row["metrics"]?.object ?? [:] {
+        assertClose(report.metrics[metric] ?? .nan, value.double ?? .nan, relative: 1e-6, absolute: 1e-6, "\(name) \(metric)")
+      }
+      let expected = (row["gradient"]?.array ?? []).flatMap(\.doubles)
+      let gradient = try loop.inspectGradients()[0].values.map(Double.init)
+      XCTAssertEqual(gradient.count, expected.count)
+      for (a, b) in zip(gradient, expected) { assertClose(a, b, relative: 1e-5, absolute: 1e-6, name) }
+    }
+  }
+
+  private func options(_ row: JSON) throws -> PreferenceOptions {
+    var options = PreferenceOptions()
+    let names = (row["losses"]?.array ?? []).compactMap(\.string)
+    options.terms = try zip(names, (row["weights"] ?? .null).doubles).map {
+      LossTerm(try XCTUnwrap(PreferenceLoss(rawValue: $0)), weight: $1)
+    }
+    options.beta = row["beta"]?.double ?? 0
+    options.labelSmoothing = row["label_smoothing"]?.double ?? 0
+    options.divergence = try XCTUnwrap(FDivergence(rawValue: row["divergence"]?.string ?? ""))
+    options.alphaCoefficient = row["alpha"]?.double ?? 0
+    options.discopopTau = row["tau"]?.double ?? 0
+    options.lengthDesensitization = row["ld_alpha"]?.double
+    return options
+  }
+
+  /// cDPO as the original repository has it: −(1−ε) log σ(βh) − ε log σ(−βh).
+  func testSigmoidWithLabelSmoothingIsConservativeDPO() throws {
+    var options = PreferenceOptions()
+    options.labelSmoothing = 0.1
+    let pair = PairLogProbs(chosen: -12, rejected: -15, referenceChosen: -13, referenceRejected: -12)
+    let loss = try preferenceLosses([pair], options)[0]
+    let z = 0.1 * 4.0
+    assertClose(loss.value, -0.9 * log(1 / (1 + exp(-z))) - 0.1 * log(1 / (1 + exp(z))), absolute: 1e-12)
+    assertClose(loss.chosen, 0.1 * (-0.9 * (1 - 1 / (1 + exp(-z))) + 0.1 / (1 + exp(-z))), absolute: 1e-12)
+  }
+
+  func testDerivativesAgainstCentralDifferences() throws {
+    let pairs = [
+      PairLogProbs(
+        chosen: -31.2, rejected: -28.4, referenceChosen: -30.1, referenceRejected: -29.9, chosenTokens: 9, rejectedTokens: 14),
+      PairLogProbs(chosen: -11.5, rejected: -19.3, referenceChosen: -12, referenceRejected: -17.7, chosenTokens: 4, rejectedTokens: 6),
+      PairLogProbs(chosen: -22.5, rejected: -20.3, referenceChosen: -26, referenceRejected: -17.7, chosenTokens: 7, rejectedTokens: 5),
+    ]
+    let inputs: [WritableKeyPath<PairLogProbs, Double>] = [
+      \.chosen, \.rejected, \.referenceChosen, \.referenceRejected, \.chosenUnweighted,
+    ]
+    let slopes: [KeyPath<PairLoss, Double>] = [\.chosen, \.rejected, \.referenceChosen, \.referenceRejected, \.chosenUnweighted]
+    for kind in PreferenceLoss.allCases {
+      for divergence in FDivergence.allCases {
+        var options = PreferenceOptions()
+        options.terms = [LossTerm(kind, weight: 1.5)]
+        options.labelSmoothing = 0.05
+        options.divergence = divergence
+        guard let losses = try? preferenceLosses(pairs, options) else {
+          XCTAssertNotEqual(divergence, .reverseKL, "\(kind)")
+          continue
+        }
+        for (i, loss) in losses.enumerated() {
+          for (input, slope) in zip(inputs, slopes) {
+            func total(_ shift: Double) throws -> Double {
+              var moved = pairs
+              moved[i][keyPath: input] += shift
+              return try preferenceLosses(moved, options).reduce(0) { $0 + $1.value }
+            }
+            let difference = try (total(1e-5) - total(-1e-5)) / 2e-5
+            assertClose(loss[keyPath: slope], difference, relative: 1e-6, absolute: 1e-7, "\(kind) \(divergence) pair \(i)")
+          }
+        }
+      }
+    }
+  }
+
+  func testFiniteAtExtremeMargins() throws {
+    for kind in PreferenceLoss.allCases {
+      for divergence in FDivergence.allCases {
+        for margin in [-1e6, -1e4, -800, 800, 1e4, 1e6] {
+          for isChosen in [true, false] {
+            var options = PreferenceOptions()
+            options.terms = [LossTerm(kind)]
+            options.beta = 1
+            options.labelSmoothing = 0.01
+            options.divergence = divergence
+            let pair = PairLogProbs(
+              chosen: isChosen ? margin : 0, rejected: isChosen ? 0 : -margin, referenceChosen: 0, referenceRejected: 0)
+            guard let loss = try? preferenceLosses([pair], options).first else { continue }
+            for value in [loss.value, loss.chosen, loss.rejected, loss.referenceChosen, loss.referenceRejected] {
+              XCTAssertTrue(value.isFinite, "\(kind) \(divergence) at \(margin): \(loss)")
+            }
+          }
+        }
+      }
+    }
+  }
+
+  func testEqualPolicyAndReferenceGiveLogTwo() throws {
+    let pair = PairLogProbs(chosen: -104.25, rejected: -3.5, referenceChosen: -104.25, referenceRejected: -3.5)
+    XCTAssertEqual(try preferenceLosses([pair], PreferenceOptions())[0].value, log(2))
+    XCTAssertEqual(pair.logRatioDifference, 0)
+  }
+
+  func testMeaninglessOptionsAreRefused() {
+    var exo = PreferenceOptions()
+    exo.terms = [LossTerm(.exoPair)]
+    XCTAssertThrowsError(try exo.validated()) { XCTAssertTrue("\($0)".contains("label_smoothing"), "\($0)") }
+    var diverging = PreferenceOptions()
+    diverging.terms = [LossTerm(.bcoPair)]
+    diverging.divergence = .forwardKL
+    XCTAssertThrowsError(try diverging.validated()) { XCTAssertTrue("\($0)".contains("bco_pair"), "\($0)") }
+    var beta = PreferenceOptions()
+    beta.beta = 0
+    XCTAssertThrowsError(try beta.validated())
+    var smoothing = PreferenceOptions()
+    smoothing.labelSmoothing = 0.5
+    XCTAssertThrowsError(try smoothing.validated())
+    var empty = PreferenceOptions()
+    empty.terms = []
+    XCTAssertThrowsError(try empty.validated())
+  }
+}
