@@ -1,0 +1,90 @@
+// Matrix-vector products of every type against double precision, with and without interleaving, and their bits across threads.
+
+import Kernels
+import XCTest
+
+final class MatVecTests: XCTestCase {
+  override func tearDown() { ThreadPool.shared.configure(threads: 2) }
+
+  private func shapes(_ type: WeightType) -> [(rows: Int, columns: Int)] {
+    let block = type.blockElements
+    if block == 1 { return [(1, 1), (3, 15), (4, 16), (5, 17), (17, 33), (67, 129), (576, 100)] }
+    return [(1, block), (3, block), (4, 2 * block), (15, block), (16, 3 * block), (17, block), (131, 5 * block), (576, 2 * block)]
+  }
+
+  func testEveryTypeIsCloseToDoublePrecision() {
+    var noise = Noise(seed: 1)
+    for type in WeightType.allCases {
+      for (rows, columns) in shapes(type) {
+        let weight = PackedWeight(type, rows: rows, columns: columns, &noise)
+        let x = noise.floats(columns)
+        var expected = [Float](repeating: 0, count: rows)
+        naiveMatVec(weight: weight.view, x: x, y: &expected)
+        let values = unpackedWeight(weight.view)
+        for interleaved in [nil, InterleavedWeight(weight.view)] {
+          // Room for one more, which must stay as it is.
+          var y = [Float](repeating: 77, count: rows + 1)
+          matVec(weight: weight.view, interleaved: interleaved, x: x, y: &y)
+          XCTAssertEqual(y[rows], 77)
+          for row in 0..<rows {
+            var size: Float = 0
+            for column in 0..<columns { size += abs(values[row * columns + column] * x[column]) }
+            XCTAssertEqual(y[row], expected[row], accuracy: 1e-6 + 4e-6 * size, "\(type.name) \(rows)×\(columns) row \(row)")
+          }
+        }
+      }
+    }
+  }
+
+  func testInterleavingIsForFourBitTypes() {
+    var noise = Noise(seed: 2)
+    for type in WeightType.allCases {
+      let weight = PackedWeight(type, rows: 33, columns: 256, &noise)
+      let interleaved = InterleavedWeight(weight.view)
+      XCTAssertEqual(interleaved != nil, type == .q4_0 || type == .q4_1, type.name)
+      // Padded to 48 rows, else as large as the weight.
+      if let interleaved { XCTAssertEqual(interleaved.bytes, 48 * weight.view.rowBytes) }
+    }
+    XCTAssertNil(InterleavedWeight(PackedWeight(.q4_1, rows: 15, columns: 64, &noise).view))
+  }
+
+  func testThreadsAndOtherRowsDoNotChangeBits() {
+    var noise = Noise(seed: 3)
+    for type in WeightType.allCases {
+      let columns = max(type.blockElements, 97) / type.blockElements * type.blockElements
+      let weight = PackedWeight(type, rows: 1000, columns: columns, &noise)
+      let x = noise.floats(columns)
+      for interleaved in [nil, InterleavedWeight(weight.view)] {
+        let results = [1, 2, 5].map { threads in
+          ThreadPool.shared.configure(threads: threads)
+          var y = [Float](repeating: 0, count: 1000)
+          matVec(weight: weight.view, interleaved: interleaved, x: x, y: &y)
+          return y.map(\.bitPattern)
+        }
+        XCTAssertEqual(results[0], results[1], type.name)
+        XCTAssertEqual(results[0], results[2], type.name)
+      }
+      for row in [0, 1, 17, 998] {
+        let view = WeightView(type: type, base: weight.view.row(row), rows: 1, columns: columns)
+        var alone: Float = 0
+        matVec(weight: view, interleaved: nil, x: x, y: &alone)
+        var together = [Float](repeating: 0, count: 1000)
+        matVec(weight: weight.view, interleaved: nil, x: x, y: &together)
+        XCTAssertEqual(alone.bitPattern, together[row].bitPattern, "\(type.name) row \(row)")
+      }
+    }
+  }
+
+  func testDegenerateShapes() {
+    var noise = Noise(seed: 4)
+    let weight = PackedWeight(.f32, rows: 2, columns: 3, &noise)
+    var y: [Float] = [5, 6]
+    matVec(weight: WeightView(type: .f32, base: weight.view.base, rows: 0, columns: 3), interleaved: nil, x: [1, 2, 3], y: &y)
+    XCTAssertEqual(y, [5, 6])
+    for type in WeightType.allCases {
+      y = [5, 6]
+      matVec(weight: WeightView(type: type, base: weight.view.base, rows: 2, columns: 0), interleaved: nil, x: [1, 2, 3], y: &y)
+      XCTAssertEqual(y, [0, 0], type.name)
+    }
+  }
+}

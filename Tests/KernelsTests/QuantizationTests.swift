@@ -1,0 +1,98 @@
+// Blocks of every type against the gguf Python package, byte for byte and bit for bit, and packing of awkward numbers.
+
+import Kernels
+import XCTest
+
+final class QuantizationTests: XCTestCase {
+  func testPackedTypesEqualTheReference() {
+    typealias Fixture = QuantizationFixtures
+    let cases: [(WeightType, bytes: String, values: String)] = [
+      (.f16, Fixture.f16Bytes, Fixture.f16Values), (.bf16, Fixture.bf16Bytes, Fixture.bf16Values),
+      (.q8_0, Fixture.q8_0Bytes, Fixture.q8_0Values), (.q4_0, Fixture.q4_0Bytes, Fixture.q4_0Values),
+      (.q4_1, Fixture.q4_1Bytes, Fixture.q4_1Values), (.q5_0, Fixture.q5_0Bytes, Fixture.q5_0Values),
+      (.q5_1, Fixture.q5_1Bytes, Fixture.q5_1Values),
+    ]
+    let source = words(Fixture.source).map { Float(bitPattern: $0) }
+    for (type, bytes, values) in cases {
+      var packed = [UInt8](repeating: 0, count: type.rowBytes(columns: source.count))
+      XCTAssert(pack(type, from: source, to: &packed, count: source.count))
+      XCTAssertEqual(packed, digits(bytes), "\(type.name) packed")
+      XCTAssertEqual(unpacked(type, digits(bytes)), words(values), "\(type.name) unpacked")
+    }
+  }
+
+  func testSuperBlocksEqualTheReference() {
+    typealias Fixture = QuantizationFixtures
+    let cases: [(WeightType, bytes: String, values: String)] = [
+      (.q2_K, Fixture.q2_KBytes, Fixture.q2_KValues), (.q3_K, Fixture.q3_KBytes, Fixture.q3_KValues),
+      (.q4_K, Fixture.q4_KBytes, Fixture.q4_KValues), (.q5_K, Fixture.q5_KBytes, Fixture.q5_KValues),
+      (.q6_K, Fixture.q6_KBytes, Fixture.q6_KValues),
+    ]
+    for (type, bytes, values) in cases {
+      XCTAssertEqual(unpacked(type, digits(bytes)), words(values), type.name)
+      XCTAssertFalse(pack(type, from: [], to: UnsafeMutableRawPointer(bitPattern: 64)!, count: 0), type.name)
+    }
+  }
+
+  func testPackingWhatWasUnpackedGivesTheSameValues() {
+    var noise = Noise(seed: 1)
+    for type in [WeightType.f32, .f16, .bf16, .q8_0, .q4_0, .q4_1, .q5_0, .q5_1] {
+      let once = PackedWeight(type, rows: 5, columns: 96, &noise)
+      let values = unpackedWeight(once.view)
+      var again = [UInt8](repeating: 0, count: type.rowBytes(columns: 96) * 5)
+      pack(type, from: values, to: &again, count: values.count)
+      for (first, second) in zip(values, unpacked(type, again).map { Float(bitPattern: $0) }) {
+        XCTAssertEqual(first, second, accuracy: 2e-3 * abs(first) + 1e-3, type.name)
+      }
+    }
+  }
+
+  func testNumbersWithoutABlockDoNotTrap() {
+    let awkward: [Float] = [.nan, .infinity, -.infinity, 3.4e38, -3.4e38, .leastNonzeroMagnitude, -0.0, 65520]
+    for type in [WeightType.f32, .f16, .bf16, .q8_0, .q4_0, .q4_1, .q5_0, .q5_1] {
+      for value in awkward {
+        var block = [Float](repeating: 1, count: 32)
+        block[5] = value
+        var packed = [UInt8](repeating: 0, count: type.rowBytes(columns: 32))
+        pack(type, from: block, to: &packed, count: 32)
+        XCTAssertEqual(unpacked(type, packed).count, 32)
+      }
+    }
+    var nan = [UInt8](repeating: 0, count: 2)
+    pack(.bf16, from: [Float(bitPattern: 0x7f80_0001)], to: &nan, count: 1)
+    XCTAssert(Float(bitPattern: unpacked(.bf16, nan)[0]).isNaN)
+  }
+
+  func testCountsAreWholeAndOddNumbersOfBlocks() {
+    var noise = Noise(seed: 2)
+    for type in WeightType.allCases {
+      for blocks in [1, 2, 3, 7] {
+        let count = blocks * type.blockElements
+        let weight = PackedWeight(type, rows: 1, columns: count, &noise)
+        var values = [Float](repeating: 7, count: count + 1)
+        unpack(type, from: weight.view.base, to: &values, count: count)
+        XCTAssertEqual(values[count], 7, "\(type.name) writes past its end")
+        var one = [Float](repeating: 0, count: type.blockElements)
+        unpack(type, from: weight.view.base + (blocks - 1) * type.blockBytes, to: &one, count: type.blockElements)
+        XCTAssertEqual(Array(values[(count - type.blockElements)..<count]), one, type.name)
+      }
+    }
+  }
+
+  private func unpacked(_ type: WeightType, _ bytes: [UInt8]) -> [UInt32] {
+    let count = bytes.count / type.blockBytes * type.blockElements
+    var values = [Float](repeating: 0, count: count)
+    bytes.withUnsafeBytes { unpack(type, from: $0.baseAddress!, to: &values, count: count) }
+    return values.map(\.bitPattern)
+  }
+
+  private func digits(_ text: String) -> [UInt8] {
+    let nibbles = text.compactMap(\.hexDigitValue)
+    return stride(from: 0, to: nibbles.count, by: 2).map { UInt8(nibbles[$0] << 4 | nibbles[$0 + 1]) }
+  }
+
+  private func words(_ text: String) -> [UInt32] {
+    let bytes = digits(text)
+    return stride(from: 0, to: bytes.count, by: 4).map { start in bytes[start..<start + 4].reduce(0) { $0 << 8 | UInt32($1) } }
+  }
+}
