@@ -96,7 +96,9 @@ extension Tensor {
 
   /// 1 where a comparison holds and 0 elsewhere, with broadcasting; no gradient flows through it.
   public static func compare(_ left: Tensor, _ comparison: Comparison, _ right: Tensor) throws -> Tensor {
-    try combine(comparison.operation, comparison.rawValue, left, right)
+    let output = try combine(comparison.operation, comparison.rawValue, left, right)
+    output.isMask = true
+    return output
   }
 
   /// The comparisons of `compare`.
@@ -127,6 +129,8 @@ extension Tensor {
     let loop = BroadcastLoop(
       extents: shape, left: Shape.broadcastStrides(left.shape, to: shape), right: Shape.broadcastStrides(right.shape, to: shape))
     binaryForward(operation, left: left.pointer, right: right.pointer, out: output.pointer, loop: loop)
+    // Of two masks, the product is "and", the larger is "or".
+    output.isMask = left.isMask && right.isMask && [.multiply, .maximum, .minimum].contains(operation)
     return output
   }
 

@@ -36,7 +36,11 @@ extension Tensor {
   /// Largest whole number that is not greater.
   public func floor() throws -> Tensor { try apply(.floor, "floor") }
   /// 1 where an element is NaN, else 0.
-  public func isNaN() throws -> Tensor { try map(.isNaN) }
+  public func isNaN() throws -> Tensor {
+    let output = try map(.isNaN)
+    output.isMask = true
+    return output
+  }
 
   /// The kernel without the tape.
   func map(_ operation: UnaryOperation) throws -> Tensor {

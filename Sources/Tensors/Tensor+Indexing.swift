@@ -17,6 +17,7 @@ extension Tensor {
       output = try Tensor(shape: selection.shape)
       if output.count > 0 { copy.gather(from: pointer + block.base, to: output.pointer) }
     }
+    output.isMask = isMask
     return Tensor.record("index", output: output, inputs: [self]) { pass in
       let dx = try pass.gradient(0)
       if pass.dout.count > 0 { copy.scatterAdd(from: pass.dout.pointer, to: dx.pointer + block.base) }
@@ -36,6 +37,7 @@ extension Tensor {
     }
     let source = try value.detached().viewed(trimmed).broadcast(to: selection.shape)
     let output = try copied()
+    output.isMask = isMask && value.isMask
     let places = Places(selection)
     places.scatter(from: source, to: output)
     return Tensor.record("index =", output: output, inputs: [self, value]) { pass in

@@ -68,6 +68,7 @@ extension Tensor {
   /// Elements by their places in memory, as a recorded operation.
   func taken(_ places: [Int], shape: [Int], name: String) throws -> Tensor {
     let output = try Tensor(shape: shape)
+    output.isMask = isMask
     for (position, place) in places.enumerated() { output.pointer[position] = pointer[place] }
     return Tensor.record(name, output: output, inputs: [self]) { pass in
       let dx = try pass.gradient(0).pointer

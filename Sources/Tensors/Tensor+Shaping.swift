@@ -4,7 +4,11 @@ import Kernels
 
 extension Tensor {
   /// The same memory under another shape of the same count, off the tape.
-  func viewed(_ shape: [Int]) -> Tensor { Tensor(shape: shape, storage: storage, offset: offset) }
+  func viewed(_ shape: [Int]) -> Tensor {
+    let result = Tensor(shape: shape, storage: storage, offset: offset)
+    result.isMask = isMask
+    return result
+  }
 
   /// The same elements in another shape; one extent may be -1, which is then worked out.
   public func reshaped(_ shape: [Int]) throws -> Tensor {
@@ -40,6 +44,7 @@ extension Tensor {
       output = viewed(target)
     } else {
       output = try Tensor(shape: target)
+      output.isMask = isMask
       copy.gather(from: pointer, to: output.pointer)
     }
     return Tensor.record("permute", output: output, inputs: [self]) { pass in
@@ -96,6 +101,7 @@ extension Tensor {
     var shape = first.shape
     shape[axis] = tensors.reduce(0) { $0 + $1.shape[axis] }
     let output = try Tensor(shape: shape)
+    output.isMask = tensors.allSatisfy(\.isMask)
     let outer = shape[..<axis].reduce(1, *)
     let widths = tensors.map { $0.shape[axis...].reduce(1, *) }
     let width = shape[axis...].reduce(1, *)

@@ -15,6 +15,8 @@ public final class Tensor: @unchecked Sendable {
   public let offset: Int
   /// Whether gradients flow to this tensor: a leaf to differentiate by, or a result recorded on the tape.
   public var requiresGradient = false
+  /// Whether the elements are 1 and 0 for true and false: what comparisons give, and what selects as a mask when it is an index.
+  public var isMask = false
   /// The operation that made this tensor, if it was recorded.
   var node: Node?
 
@@ -69,7 +71,7 @@ public final class Tensor: @unchecked Sendable {
   ///
   /// A backward closure that needs its own output captures `output.detached()`, never `output`, which would hold itself.
   public func detached(requiresGradient: Bool = false) -> Tensor {
-    let result = Tensor(shape: shape, storage: storage, offset: offset)
+    let result = viewed(shape)
     result.requiresGradient = requiresGradient
     return result
   }
@@ -78,6 +80,7 @@ public final class Tensor: @unchecked Sendable {
   public func copied() throws -> Tensor {
     let result = try Tensor(shape: shape)
     result.pointer.update(from: pointer, count: count)
+    result.isMask = isMask
     return result
   }
 
