@@ -25,7 +25,7 @@ struct Doubles {
     set { values[Doubles.offset(place, shape)] = newValue }
   }
 
-  static func offset(_ place: [Int], _ shape: [Int]) -> Int { zip(place, shape).reduce(0) { $0 * $1.1 + $1.0 } }
+  static func offset(_ place: [Int], _ shape: [Int]) -> Int { Swift.zip(place, shape).reduce(0) { $0 * $1.1 + $1.0 } }
 
   /// A new array of a shape from a function of the place.
   static func make(_ shape: [Int], _ body: ([Int]) -> Double) -> Doubles { Doubles(shape, places(shape).map(body)) }
