@@ -57,7 +57,7 @@ public struct AttentionShape: Sendable, Equatable {
   func firstKey(_ position: Int) -> Int { slidingWindow.map { max(0, position - $0 + 1) } ?? 0 }
 }
 
-/// One document of a packed batch: tokens that see only each other. In kernels with one document, the whole batch.
+/// One document of a packed batch, tokens that see only each other; without documents, the whole batch.
 struct AttentionSpan {
   /// First query row.
   let query: Int

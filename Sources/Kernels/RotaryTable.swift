@@ -42,9 +42,9 @@ public final class RotaryTable: @unchecked Sendable {
   public let headDimension: Int
   /// Positions in the table.
   public let positions: Int
-  /// cos of the angles. Shape (positions, headDimension/2).
+  /// Cosines of the angles, of shape (positions, headDimension/2).
   public let cosines: UnsafePointer<Float>
-  /// sin of the angles. Shape (positions, headDimension/2).
+  /// Sines of the angles, of shape (positions, headDimension/2).
   public let sines: UnsafePointer<Float>
   private let memory: UnsafeMutablePointer<Float>
 

@@ -55,7 +55,7 @@ public func logSoftmaxRows(x: UnsafePointer<Float>, out: UnsafeMutablePointer<Fl
   }
 }
 
-/// out = log Σ e^x of each row. Shape of `out` (rows,).
+/// out = log Σ e^x of each row, one number per row.
 public func logSumExpRows(x: UnsafePointer<Float>, out: UnsafeMutablePointer<Float>, rows: Int, columns: Int) {
   ThreadPool.shared.forEachRange(of: rows, grain: rowGrain(columns)) { range in
     for row in range {

@@ -1,0 +1,45 @@
+// A weight matrix as a model holds it: frozen blocks of any type over memory that something else owns, or a trainable tensor.
+
+import Kernels
+
+/// A matrix of a model, rows outputs and columns inputs; one class for frozen blocks and trainable floats.
+public final class Weight: @unchecked Sendable {
+  /// The elements, for kernels; valid while this weight lives.
+  public let view: WeightView
+  /// The trainable floats, or nil if the weight is frozen blocks.
+  public let tensor: Tensor?
+  /// A copy in the order that one-row products like, if there is one.
+  public let interleaved: InterleavedWeight?
+  private let owner: AnyObject?
+
+  /// A frozen weight over the memory of `view`, which `owner` keeps alive.
+  ///
+  /// With `interleave` a second copy is made in the order that decoding reads fastest, where the type gains by it.
+  public init(view: WeightView, owner: AnyObject?, interleave: Bool) {
+    self.view = view
+    self.owner = owner
+    tensor = nil
+    interleaved = interleave ? InterleavedWeight(view) : nil
+  }
+
+  /// A weight over the floats of a tensor of shape (rows, columns); gradients flow to it if it requires them.
+  public init(tensor: Tensor) {
+    precondition(tensor.rank == 2, "a weight is a matrix, not a tensor of shape \(Shape.text(tensor.shape))")
+    view = WeightView(type: .f32, base: UnsafeRawPointer(tensor.pointer), rows: tensor.shape[0], columns: tensor.shape[1])
+    self.tensor = tensor
+    owner = nil
+    interleaved = nil
+  }
+
+  /// Outputs.
+  public var rows: Int { view.rows }
+  /// Inputs.
+  public var columns: Int { view.columns }
+  /// How the elements are stored.
+  public var type: WeightType { view.type }
+  /// Memory of the elements, without an interleaved copy.
+  public var bytes: Int { view.rows * view.rowBytes }
+
+  /// The inputs of an operation on `x` and this weight: the weight is one where it can be trained.
+  func inputs(with x: Tensor...) -> [Tensor] { x + (tensor.map { [$0] } ?? []) }
+}
