@@ -1,0 +1,116 @@
+// A dataset → ids, for one model: rendering by its chat template, tokenizing, and the account of rows that gave nothing.
+// What becomes of one row is in ExampleEncoder+Rows.swift.
+
+import Formats
+import Tokenizers
+
+/// Turns rows of a dataset into examples for one model.
+public struct ExampleEncoder {
+  /// The model's tokenizer; without one only rows that hold ids can be used.
+  public let tokenizer: Tokenizer?
+  /// Ids run from 0 to below this.
+  public let vocabularySize: Int
+  /// The most tokens a prompt and its answer may have; nil for no limit.
+  public let maxLength: Int?
+  /// Renders messages by the model's chat template, with or without the opening of an answer; nil without a template.
+  let render: ((_ messages: [JSON], _ generationPrompt: Bool) throws -> String)?
+
+  /// An encoder.
+  public init(
+    tokenizer: Tokenizer?, vocabularySize: Int, maxLength: Int?, render: (([JSON], Bool) throws -> String)?
+  ) {
+    self.tokenizer = tokenizer
+    self.vocabularySize = vocabularySize
+    self.maxLength = maxLength
+    self.render = render
+  }
+
+  /// A prompt alone, with the opening of an answer, or a prompt with its answer, rendered or joined and then tokenized.
+  func encode(_ prompt: JSON, _ answer: JSON?, generationPrompt: Bool = true) throws -> [Int] {
+    guard let tokenizer else {
+      throw TrainingError(
+        "the model has no tokenizer, so rows of text cannot be used", hint: "give rows of ids: prompt_ids, chosen_ids, rejected_ids")
+    }
+    if let messages = prompt.array {
+      guard let render else {
+        throw TrainingError("the model has no chat template, so messages cannot be used", hint: "give prompts and answers as strings")
+      }
+      let text: String
+      do {
+        text = try render(messages + (answer?.array ?? []), answer == nil && generationPrompt)
+      } catch {
+        throw RowProblem("the chat template refuses it: \(error)")
+      }
+      return tokenizer.encode(text, special: true)
+    }
+    // Plain text: the tokenizer's own BOS, and the end of text after the answer if it is not there yet.
+    var text = prompt.string ?? ""
+    if let answer = answer?.string {
+      text += answer
+      if let end = tokenizer.eosToken, !answer.hasSuffix(end) { text += end }
+    }
+    let ids = tokenizer.encode(text, special: true)
+    guard tokenizer.addsBOS, let bos = tokenizer.bosID else { return ids }
+    return [bos] + ids
+  }
+
+  func known(_ ids: JSON) throws -> [Int] {
+    let ids = (ids.array ?? []).compactMap(\.int)
+    if let id = ids.first(where: { $0 < 0 || $0 >= vocabularySize }) {
+      throw RowProblem("\(id) is no token id of this model: they run from 0 to \(vocabularySize - 1)")
+    }
+    return ids
+  }
+}
+
+/// The number of leading ids that two sequences share.
+func commonPrefix(_ a: [Int], _ b: [Int]) -> Int {
+  zip(a, b).prefix { $0 == $1 }.count
+}
+
+/// A dataset in ids: what a trainer trains on, and what it had to leave out or cut.
+public struct EncodedDataset<Example> {
+  /// The examples.
+  public var examples: [Example] = []
+  /// Rows of the dataset that gave none.
+  public var skipped: [SkippedRow] = []
+  /// Examples that were longer than the limit.
+  public var cut = 0
+}
+
+extension ExampleEncoder {
+  /// The pairs of a dataset; `poll` is called now and then and may throw.
+  public func pairs(_ dataset: Dataset, poll: () throws -> Void = {}) throws -> EncodedDataset<PreferenceExample> {
+    try all(dataset, kind: .preferences, poll) { try pair($0, index: $1) }
+  }
+
+  /// The documents of a dataset with their masks.
+  public func documents(
+    _ dataset: Dataset, assistantOnly: Bool, completionOnly: Bool, poll: () throws -> Void = {}
+  ) throws -> EncodedDataset<SFTExample> {
+    try all(dataset, kind: .conversations, poll) {
+      try document($0, index: $1, assistantOnly: assistantOnly, completionOnly: completionOnly)
+    }
+  }
+
+  private func all<Example>(
+    _ dataset: Dataset, kind: DatasetKind, _ poll: () throws -> Void, _ encode: (DatasetRow, Int) throws -> (example: Example, isCut: Bool)
+  ) throws -> EncodedDataset<Example> {
+    try dataset.requireRows()
+    var result = EncodedDataset<Example>()
+    for (index, row) in dataset.rows.enumerated() {
+      if index % 64 == 0 { try poll() }
+      do {
+        let (example, isCut) = try encode(row, index)
+        result.examples.append(example)
+        result.cut += isCut ? 1 : 0
+      } catch let problem as RowProblem {
+        result.skipped.append(SkippedRow(line: row.line, reason: problem.reason))
+      }
+    }
+    if result.examples.isEmpty, let first = result.skipped.first {
+      throw TrainingError("none of the \(dataset.rows.count) rows of \(dataset.name) can be used; line \(first.line): \(first.reason)")
+    }
+    return result
+  }
+}
