@@ -1,4 +1,5 @@
 // Turns what the libraries throw into the one error type that a person meets.
+import Formats
 import Language
 import Tensors
 
@@ -7,6 +8,7 @@ public func describe(_ error: any Error) -> ZsError {
   switch error {
   case let error as ZsError: error
   case let error as TensorError: ZsError(kind: "shape", message: error.message, hint: error.hint)
+  case let error as FormatError: ZsError(kind: "file", message: error.message, hint: error.hint)
   case is Interrupted: ZsError(kind: "interrupt", message: "interrupted")
   default: ZsError(kind: "internal", message: "\(error)")
   }

@@ -1,5 +1,6 @@
 // The few facts about the processor that Swift cannot ask for: the width of its vectors under the -march that
-// Kernels is compiled with, a spin-loop pause and a cache prefetch. Facts and hints only, no arithmetic.
+// Kernels is compiled with and the features they need, a spin-loop pause and a cache prefetch. Facts and hints only,
+// no arithmetic.
 #ifndef ZS_MACHINE_H
 #define ZS_MACHINE_H
 
@@ -12,6 +13,57 @@ static inline long zs_floats_per_vector(void) {
 #else
   return 4;
 #endif
+}
+
+// What the processor must have for code compiled under this -march to run, in the words of /proc/cpuinfo.
+static inline const char *zs_required_features(void) {
+  return ""
+#if defined(__AVX__)
+         " avx"
+#endif
+#if defined(__AVX2__)
+         " avx2"
+#endif
+#if defined(__FMA__)
+         " fma"
+#endif
+#if defined(__F16C__)
+         " f16c"
+#endif
+#if defined(__BMI2__)
+         " bmi2"
+#endif
+#if defined(__AVX512F__)
+         " avx512f"
+#endif
+#if defined(__AVX512BW__)
+         " avx512bw"
+#endif
+#if defined(__AVX512DQ__)
+         " avx512dq"
+#endif
+#if defined(__AVX512VL__)
+         " avx512vl"
+#endif
+#if defined(__AVX512VNNI__)
+         " avx512_vnni"
+#endif
+#if defined(__AVX512BF16__)
+         " avx512_bf16"
+#endif
+#if defined(__AVX512FP16__)
+         " avx512_fp16"
+#endif
+#if defined(__AVXVNNI__)
+         " avx_vnni"
+#endif
+#if defined(__ARM_FEATURE_DOTPROD)
+         " asimddp"
+#endif
+#if defined(__ARM_FEATURE_SVE)
+         " sve"
+#endif
+      ;
 }
 
 #if defined(__x86_64__)

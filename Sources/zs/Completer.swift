@@ -13,7 +13,8 @@ struct Completer {
   let modelNames: [String]
   static let directives = ["cells", "help", "history", "load", "quit", "save", "seed", "time", "vars"]
   static let words = [
-    "and", "assert", "break", "catch", "continue", "else", "fail", "false", "fn", "for", "if", "import", "in", "let", "none", "not", "or", "return",
+    "and", "assert", "break", "catch", "continue", "else", "fail", "false", "fn", "for", "if", "import", "in", "let", "none", "not", "or",
+    "return",
     "run", "test", "true", "try", "while",
   ]
 

@@ -31,7 +31,9 @@ enum Interrupt {
   /// Forgets the presses before the next cell; a request to end the process stays.
   static func reset() { presses.pointee = termination.pointee }
 
-  /// Installs the handlers. In a script the second press ends the process at once; at the prompt it never does.
+  /// Installs the handlers.
+  ///
+  /// In a script the second press ends the process at once; at the prompt it never does.
   static func install(isScript: Bool) {
     _ = presses.pointee
     _ = termination.pointee

@@ -25,7 +25,7 @@ struct Completion: Equatable {
   static let none = Completion(replaced: 0, candidates: [])
 }
 
-/// The editor that libedit's callbacks belong to. Only the interpreter's thread touches it.
+/// The editor that libedit's callbacks belong to; only the interpreter's thread touches it.
 nonisolated(unsafe) private var active: LineEditor?
 
 /// A line editor over libedit's wide interface.
@@ -214,7 +214,7 @@ extension LineEditor {
       if common.hasPrefix(typed) {
         insert(String(common.dropFirst(typed.count)))
       } else {
-        el_wdeletestr(handle, Int32(typed.unicodeScalars.count))
+        el_deletestr(handle, Int32(typed.unicodeScalars.count))
         insert(common)
       }
       return UInt8(CC_REFRESH)

@@ -83,7 +83,9 @@ final class TerminalProgress: ProgressSink {
   }
 
   private func amount(_ number: Double, _ unit: String) -> String {
-    if unit == "bytes" { return number >= 1e6 ? compact((number / 1e5).rounded() / 10) + " MB" : compact((number / 100).rounded() / 10) + " kB" }
+    if unit == "bytes" {
+      return number >= 1e6 ? compact((number / 1e5).rounded() / 10) + " MB" : compact((number / 100).rounded() / 10) + " kB"
+    }
     return number == number.rounded() && abs(number) < 1e15 ? String(Int(number)) : compact(number)
   }
 }
