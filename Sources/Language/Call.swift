@@ -219,7 +219,8 @@ extension Builtin {
 
   /// The error for a named argument that no parameter has.
   func unknownOption(_ option: String) -> ZsError {
-    if let parameter = parameters.first(where: { $0.aliases.contains(option) }) {
+    let common = Habits.options[option]
+    if let parameter = parameters.first(where: { $0.aliases.contains(option) }) ?? parameters.first(where: { $0.name == common }) {
       return ZsError(
         kind: "argument", message: "\(name) has no option '\(option)'; zs calls it '\(parameter.name)'", hint: "write \(parameter.name): …",
         argument: option)

@@ -27,6 +27,8 @@ public protocol ObjectValue: AnyObject {
   func truth() throws -> Bool?
   /// Lists, maps, numbers and strings, for `--json` and `to_json`.
   func plain() throws -> Value
+  /// Bytes that the object keeps alive, as far as it knows: `Out` lets go of large results.
+  var byteCount: Int { get }
   /// The text shown at the prompt.
   func display(_ options: DisplayOptions) -> String
 }
@@ -58,6 +60,8 @@ extension ObjectValue {
   public func isEqual(to other: any ObjectValue) -> Bool { self === other }
   /// No truth.
   public func truth() throws -> Bool? { nil }
+  /// Nothing worth counting.
+  public var byteCount: Int { 0 }
   /// The display as a string.
   public func plain() throws -> Value { .string(display(DisplayOptions(plain: true))) }
 }
@@ -85,6 +89,14 @@ public enum BinaryOperator: String, Sendable, CaseIterable {
   case lessEqual = "<="
   case greater = ">"
   case greaterEqual = ">="
+
+  /// Whether it is `==`, `!=`, `<`, `<=`, `>` or `>=`.
+  public var isComparison: Bool {
+    switch self {
+    case .equal, .notEqual, .less, .lessEqual, .greater, .greaterEqual: true
+    default: false
+    }
+  }
 }
 
 /// How a value is shown.

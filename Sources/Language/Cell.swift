@@ -1,0 +1,187 @@
+// What a session remembers of its cells: In, Out, ans, and which names each cell read and gave values to, so that a cell
+// whose inputs changed can be marked.
+
+/// One cell that was run at the prompt.
+public struct CellRecord {
+  /// The number in `In[n]`.
+  public let number: Int
+  /// What was typed.
+  public let text: String
+  /// Names of the session that it reads, also inside of the functions it defines.
+  public internal(set) var reads: Set<String> = []
+  /// Names that it gives values to.
+  public internal(set) var writes: Set<String> = []
+  /// How it ended.
+  public internal(set) var status: RunStatus = .finished
+  /// How long it ran.
+  public internal(set) var duration: Duration = .zero
+  /// Whether something it reads was given another value since.
+  public internal(set) var isStale = false
+}
+
+/// How a program or cell ended.
+public enum RunStatus: Equatable, Sendable {
+  case finished
+  case failed
+  case interrupted
+}
+
+/// What a run gave.
+public struct RunResult {
+  /// How it ended.
+  public let status: RunStatus
+  /// What was wrong: several errors before it ran, or the one that ended it.
+  public let errors: [ZsError]
+  /// Remarks, such as that a builtin's name now means something else.
+  public let notes: [ZsError]
+  /// The value of the last expression that stands as a statement, muted ones included; nil where there was none.
+  public let value: Value?
+}
+
+/// The value of a statement at the top level, as it comes.
+public struct StatementResult {
+  /// The value; none for calls that give none.
+  public let value: Value
+  /// Whether a trailing `;` asks not to show it.
+  public let isMuted: Bool
+  /// Where the statement stands.
+  public let span: Span
+}
+
+/// How a `test` block ended.
+public struct TestOutcome {
+  /// The name given to it.
+  public let name: String
+  /// What was wrong, nil where it passed.
+  public let error: ZsError?
+}
+
+/// The cells of a session and their results.
+public final class Journal {
+  /// The cells in the order they ran.
+  public private(set) var cells: [CellRecord] = []
+  /// Bytes of results that are kept in `Out`; beyond it the oldest are let go.
+  public var outputBudget = 256 << 20
+  private var outputs: [Int: Value] = [:]
+  private var summaries: [Int: String] = [:]
+  private var order: [(number: Int, bytes: Int)] = []
+  private var next = 1
+
+  /// The number that the next cell gets.
+  public var nextNumber: Int { next }
+
+  /// Numbers of cells that read something that was changed since.
+  public var staleCells: [Int] { cells.filter(\.isStale).map(\.number) }
+
+  /// The result of a cell, nil where it showed none or it was let go.
+  public func output(_ number: Int) -> Value? { outputs[number] }
+
+  /// The text of a cell.
+  public func input(_ number: Int) -> String? { cells.last { $0.number == number }?.text }
+
+  func begin(_ text: String) -> CellRecord {
+    defer { next += 1 }
+    return CellRecord(number: next, text: text)
+  }
+
+  /// Keeps a cell that ran, and marks those that read what it changed.
+  func finish(_ record: CellRecord) {
+    for index in cells.indices where !cells[index].isStale {
+      let cell = cells[index]
+      // A cell that both reads and gives a name made the change itself.
+      let inputs = cell.reads.subtracting(cell.writes)
+      if !inputs.isDisjoint(with: record.writes) { cells[index].isStale = true }
+    }
+    // Running the same text again makes the older run history.
+    for index in cells.indices where cells[index].isStale && cells[index].text == record.text { cells[index].isStale = false }
+    cells.append(record)
+  }
+
+  func keep(_ value: Value, as number: Int) {
+    let bytes = value.byteCount
+    outputs[number] = value
+    order.removeAll { $0.number == number }
+    order.append((number, bytes))
+    var total = order.reduce(0) { $0 &+ $1.bytes }
+    while total > outputBudget, let oldest = order.first {
+      order.removeFirst()
+      total -= oldest.bytes
+      summaries[oldest.number] = outputs[oldest.number]?.display(DisplayOptions(width: 80, plain: true, maxRows: 4))
+      outputs[oldest.number] = nil
+    }
+  }
+
+  /// `Out[n]`.
+  func recalled(_ number: Int64) throws -> Value {
+    let cell = number < 0 ? cells.dropLast(0).count + Int(number) + 1 : Int(clamping: number)
+    if let value = outputs[cell] { return value }
+    if let summary = summaries[cell] {
+      throw ZsError(
+        kind: "key", message: "the result of cell \(cell) was too large to keep",
+        hint: "it was: \(summary)\nrun the cell again, and give the result a name")
+    }
+    let known = outputs.keys.sorted().suffix(8).map(String.init).joined(separator: ", ")
+    throw ZsError(
+      kind: "key", message: "cell \(number) has no result",
+      hint: known.isEmpty ? "no cell has shown a value yet" : "results are kept of cells \(known)")
+  }
+
+  /// Forgets all cells and results.
+  public func reset() {
+    cells = []
+    outputs = [:]
+    summaries = [:]
+    order = []
+    next = 1
+  }
+}
+
+/// `In` or `Out` as a value.
+final class JournalValue: ObjectValue {
+  private let journal: Journal
+  private let isInput: Bool
+
+  init(_ journal: Journal, isInput: Bool) {
+    self.journal = journal
+    self.isInput = isInput
+  }
+
+  var typeName: String { isInput ? "inputs" : "outputs" }
+
+  func subscripted(_ index: [IndexArgument]) throws -> Value {
+    guard index.count == 1, case .at(.int(let number)) = index[0] else {
+      throw ZsError(kind: "type", message: "\(isInput ? "In" : "Out") takes the number of a cell", hint: isInput ? "In[3]" : "Out[3]")
+    }
+    if !isInput { return try journal.recalled(number) }
+    guard let text = journal.input(Int(clamping: number)) else {
+      throw ZsError(kind: "key", message: "there is no cell \(number)", hint: "cells go from 1 to \(journal.cells.count)")
+    }
+    return .string(text)
+  }
+
+  func display(_ options: DisplayOptions) -> String {
+    isInput ? "\(journal.cells.count) cells; In[n] is the text of cell n" : "results of cells; Out[n] is that of cell n"
+  }
+}
+
+extension Value {
+  /// Bytes that the value keeps alive, roughly; a long list is judged by its first elements.
+  public var byteCount: Int {
+    byteCount(depth: 0)
+  }
+
+  private func byteCount(depth: Int) -> Int {
+    if depth > 8 { return 64 }
+    switch self {
+    case .string(let text): return 24 + text.utf8.count
+    case .list(let values):
+      if values.isEmpty { return 24 }
+      let sample = values.prefix(64).reduce(0) { $0 &+ $1.byteCount(depth: depth + 1) }
+      return 56 &+ Int(clamping: Int64(Double(sample) / Double(min(64, values.count)) * Double(values.count)))
+    case .map(let map):
+      return map.elements.prefix(1_000).reduce(64) { $0 &+ 24 &+ $1.key.utf8.count &+ $1.value.byteCount(depth: depth + 1) }
+    case .object(let object): return object.byteCount
+    default: return 24
+    }
+  }
+}

@@ -1,0 +1,208 @@
+// Lists, maps, ranges, text with values in it, and reading their parts.
+
+final class ListNode: Node {
+  let elements: [Node]
+
+  init(_ elements: [Node], _ span: Span) {
+    self.elements = elements
+    super.init(span)
+  }
+
+  override func evaluate(_ frame: Frame) throws -> Value {
+    var values: [Value] = []
+    values.reserveCapacity(elements.count)
+    for element in elements { values.append(try element.evaluate(frame)) }
+    return .list(values)
+  }
+}
+
+final class MapNode: Node {
+  let entries: [(key: String, value: Node)]
+
+  init(_ entries: [(key: String, value: Node)], _ span: Span) {
+    self.entries = entries
+    super.init(span)
+  }
+
+  override func evaluate(_ frame: Frame) throws -> Value {
+    var map = ValueMap(minimumCapacity: entries.count)
+    for (key, value) in entries { map[key] = try value.evaluate(frame) }
+    return .map(map)
+  }
+}
+
+/// `[element for names in sequence if condition]`.
+final class ComprehensionNode: Node {
+  let element: Node
+  let targets: [Target]
+  let sequence: Node
+  let condition: Node?
+
+  init(_ element: Node, _ targets: [Target], _ sequence: Node, _ condition: Node?, _ span: Span) {
+    self.element = element
+    self.targets = targets
+    self.sequence = sequence
+    self.condition = condition
+    super.init(span)
+  }
+
+  override func evaluate(_ frame: Frame) throws -> Value {
+    let source = try sequence.evaluate(frame)
+    var values: [Value] = []
+    do {
+      try Iteration.each(source, targets, frame, at: sequence.span) {
+        if let condition, try !condition.truth(frame) { return true }
+        if values.count >= Operations.maximumElements { throw Operations.tooLong() }
+        values.append(try element.evaluate(frame))
+        return true
+      }
+    } catch {
+      throw located(error, frame)
+    }
+    return .list(values)
+  }
+}
+
+final class RangeNode: Node {
+  let lower: Node
+  let upper: Node
+  let isClosed: Bool
+
+  init(_ lower: Node, _ upper: Node, isClosed: Bool, _ span: Span) {
+    self.lower = lower
+    self.upper = upper
+    self.isClosed = isClosed
+    super.init(span)
+  }
+
+  override func evaluate(_ frame: Frame) throws -> Value {
+    let first = try lower.evaluate(frame)
+    let last = try upper.evaluate(frame)
+    guard case .int(let a) = first, case .int(let b) = last else {
+      let wrong = if case .int = first { (upper, last) } else { (lower, first) }
+      throw ZsError(
+        kind: "type", message: "a range goes from int to int, not \(wrong.1.typeName)", hint: "int(x) cuts, round(x) rounds",
+        span: wrong.0.span)
+    }
+    return .range(ValueRange(lower: a, upper: b, isClosed: isClosed))
+  }
+}
+
+final class InterpolationNode: Node {
+  enum Part {
+    case text(String)
+    case value(Node, FormatSpecification?)
+  }
+  let parts: [Part]
+
+  init(_ parts: [Part], _ span: Span) {
+    self.parts = parts
+    super.init(span)
+  }
+
+  override func evaluate(_ frame: Frame) throws -> Value {
+    var text = ""
+    for part in parts {
+      switch part {
+      case .text(let piece): text += piece
+      case .value(let node, let format):
+        let value = try node.evaluate(frame)
+        do {
+          let piece = try format?.format(value) ?? value.printed
+          try Operations.checkBytes(text.utf8.count, piece.utf8.count)
+          text += piece
+        } catch {
+          throw node.located(error, frame)
+        }
+      }
+    }
+    return .string(text)
+  }
+}
+
+/// `base[index]`.
+final class IndexNode: Node {
+  enum Part {
+    case at(Node)
+    case slice(Node?, Node?, Node?)
+    case ellipsis
+
+    func evaluate(_ frame: Frame) throws -> IndexArgument {
+      switch self {
+      case .at(let node): .at(try node.evaluate(frame))
+      case .slice(let lower, let upper, let step):
+        .slice(try lower?.evaluate(frame), try upper?.evaluate(frame), try step?.evaluate(frame))
+      case .ellipsis: .ellipsis
+      }
+    }
+  }
+  let base: Node
+  let parts: [Part]
+  private let single: Node?
+
+  init(_ base: Node, _ parts: [Part], _ span: Span) {
+    self.base = base
+    self.parts = parts
+    single = if parts.count == 1, case .at(let node) = parts[0] { node } else { nil }
+    super.init(span)
+  }
+
+  override func evaluate(_ frame: Frame) throws -> Value {
+    let value = try base.evaluate(frame)
+    if let single {
+      let index = try single.evaluate(frame)
+      if case .list(let values) = value, case .int(let number) = index, number >= 0, number < values.count { return values[Int(number)] }
+      return try general(value, index, frame)
+    }
+    let index = try parts.map { try $0.evaluate(frame) }
+    do {
+      return try Indexing.subscripted(value, index)
+    } catch {
+      throw annotated(error, frame)
+    }
+  }
+
+  @inline(never)
+  private func general(_ value: Value, _ index: Value, _ frame: Frame) throws -> Value {
+    do {
+      return try Indexing.subscripted(value, at: index)
+    } catch {
+      throw annotated(error, frame)
+    }
+  }
+
+  private func annotated(_ error: any Error, _ frame: Frame) -> any Error {
+    guard var error = located(error, frame) as? ZsError else { return error }
+    if error.kind == "shape", error.labels.isEmpty, let label = frame.state.pointee.interpreter.bindingLabel(of: base) {
+      error.labels.append(label)
+    }
+    return error
+  }
+}
+
+/// `base.name`.
+final class FieldNode: Node {
+  let base: Node
+  let name: String
+  let nameSpan: Span
+
+  init(_ base: Node, _ name: Name, _ span: Span) {
+    self.base = base
+    self.name = name.text
+    nameSpan = name.span
+    super.init(span)
+  }
+
+  override func evaluate(_ frame: Frame) throws -> Value {
+    let value = try base.evaluate(frame)
+    do {
+      if let field = try Indexing.field(value, name) { return field }
+    } catch {
+      throw located(error, frame)
+    }
+    let isFunction = !frame.state.pointee.interpreter.table.lookup(name).isEmpty
+    var error = Indexing.missingField(value, name, isFunction: isFunction)
+    error.span = nameSpan
+    throw error
+  }
+}
