@@ -32,7 +32,10 @@ final class OperationTests: XCTestCase {
     let found = try gradients(of: loss, with: leaves)
     for (input, gradient) in found.enumerated() {
       XCTAssertEqual(gradient.shape, inputs[input].shape, test.name)
-      let differences = inputs[input].values.indices.map { place in
+      let slopes = gradient.values
+      // Of large inputs some elements, spread out, stand for all.
+      let places = stride(from: 0, to: inputs[input].values.count, by: inputs[input].values.count / 50 + 1)
+      let differences = places.map { place in
         let step = 1e-6
         func loss(_ shift: Double) -> Double {
           var moved = inputs
@@ -41,7 +44,7 @@ final class OperationTests: XCTestCase {
         }
         return (loss(step) - loss(-step)) / (2 * step)
       }
-      assertClose(gradient.values, differences, 2 * test.tolerance, "\(test.name): gradient of input \(input)")
+      assertClose(places.map { slopes[$0] }, differences, 2 * test.tolerance, "\(test.name): gradient of input \(input)")
     }
   }
 
