@@ -57,7 +57,7 @@ public final class InterleavedWeight: @unchecked Sendable {
     let blocks = columns / 32
     let operand = ThreadContext.current.floats(.operand, count: columns + blocks)
     arrange(x, into: operand)
-    forEachRows(rows, bytesPerRow: bytes / rows) { range in
+    forEachRange(ofRows: rows, bytesPerRow: bytes / rows) { range in
       // Tasks start at multiples of 16, so a group belongs to one of them.
       for group in range.lowerBound / 16..<(range.upperBound + 15) / 16 {
         let from = UnsafeRawPointer(storage) + group * blocks * blockBytes

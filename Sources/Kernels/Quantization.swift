@@ -26,6 +26,12 @@ func half(_ pointer: UnsafeRawPointer) -> Float {
   Float(Float16(bitPattern: pointer.loadUnaligned(as: UInt16.self)))
 }
 
+/// A little-endian brain float at any address: the upper half of a float.
+@inline(__always)
+func brainFloat(_ pointer: UnsafeRawPointer) -> Float {
+  Float(bitPattern: UInt32(pointer.loadUnaligned(as: UInt16.self)) << 16)
+}
+
 private func unpackF32(_ source: UnsafeRawPointer, _ target: UnsafeMutablePointer<Float>, _ count: Int) {
   UnsafeMutableRawPointer(target).copyMemory(from: source, byteCount: count * 4)
 }
@@ -33,24 +39,24 @@ private func unpackF32(_ source: UnsafeRawPointer, _ target: UnsafeMutablePointe
 private func unpackF16(_ source: UnsafeRawPointer, _ target: UnsafeMutablePointer<Float>, _ count: Int) {
   let vectors = count / 16
   for index in 0..<vectors {
-    let halves = (source + index * 32).loadUnaligned(as: SIMD16<Float16>.self)
-    UnsafeMutableRawPointer(target + index * 16).storeBytes(of: SIMD16<Float>(halves), as: SIMD16<Float>.self)
+    halves(source + index * 32).write(to: target + index * 16)
   }
   for index in vectors * 16..<count { target[index] = half(source + index * 2) }
 }
 
 private func unpackBF16(_ source: UnsafeRawPointer, _ target: UnsafeMutablePointer<Float>, _ count: Int) {
-  for index in 0..<count {
-    target[index] = Float(bitPattern: UInt32((source + index * 2).loadUnaligned(as: UInt16.self)) << 16)
-  }
+  let whole = count / 16 * 16
+  for index in stride(from: 0, to: whole, by: 16) { brainFloats(source + index * 2).write(to: target + index) }
+  for index in whole..<count { target[index] = brainFloat(source + index * 2) }
 }
 
 private func unpackQ8(_ source: UnsafeRawPointer, _ target: UnsafeMutablePointer<Float>, _ blocks: Int) {
   for block in 0..<blocks {
     let from = source + block * 34
     let to = target + block * 32
-    let scale = half(from)
-    for index in 0..<32 { to[index] = Float((from + 2 + index).load(as: Int8.self)) * scale }
+    let scale = Lanes(repeating: half(from))
+    (signedBytes(from + 2) * scale).write(to: to)
+    (signedBytes(from + 18) * scale).write(to: to + 16)
   }
 }
 
@@ -58,12 +64,10 @@ private func unpackQ4(_ source: UnsafeRawPointer, _ target: UnsafeMutablePointer
   for block in 0..<blocks {
     let from = source + block * 18
     let to = target + block * 32
-    let scale = half(from)
-    for index in 0..<16 {
-      let byte = (from + 2 + index).load(as: UInt8.self)
-      to[index] = Float(Int32(byte & 15) - 8) * scale
-      to[index + 16] = Float(Int32(byte >> 4) - 8) * scale
-    }
+    let scale = Lanes(repeating: half(from))
+    let bytes = wideBytes(from + 2)
+    (floats((bytes & 15) &- 8) * scale).write(to: to)
+    (floats((bytes &>> 4) &- 8) * scale).write(to: to + 16)
   }
 }
 
@@ -71,29 +75,33 @@ private func unpackQ4WithMinimum(_ source: UnsafeRawPointer, _ target: UnsafeMut
   for block in 0..<blocks {
     let from = source + block * 20
     let to = target + block * 32
-    let scale = half(from)
-    let minimum = half(from + 2)
-    for index in 0..<16 {
-      let byte = (from + 4 + index).load(as: UInt8.self)
-      to[index] = Float(byte & 15) * scale + minimum
-      to[index + 16] = Float(byte >> 4) * scale + minimum
-    }
+    let scale = Lanes(repeating: half(from))
+    let minimum = Lanes(repeating: half(from + 2))
+    let bytes = wideBytes(from + 4)
+    (floats(bytes & 15) * scale + minimum).write(to: to)
+    (floats(bytes &>> 4) * scale + minimum).write(to: to + 16)
   }
+}
+
+/// The quants of a five-bit block: elements 0 to 15 and 16 to 31, from nibbles and the word of fifth bits before them.
+@inline(__always)
+private func fiveBits(_ pointer: UnsafeRawPointer) -> (SIMD16<Int32>, SIMD16<Int32>) {
+  let high = pointer.loadUnaligned(as: UInt32.self)
+  let bytes = wideBytes(pointer + 4)
+  // The bit of lane i moves to place 4: from i, or from i + 16.
+  let places = SIMD16<UInt32>(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15)
+  let low = unsafeBitCast(SIMD16(repeating: high) &>> places, to: SIMD16<Int32>.self)
+  return ((bytes & 15) | ((low & 1) &<< 4), (bytes &>> 4) | ((low &>> 12) & 16))
 }
 
 private func unpackQ5(_ source: UnsafeRawPointer, _ target: UnsafeMutablePointer<Float>, _ blocks: Int) {
   for block in 0..<blocks {
     let from = source + block * 22
     let to = target + block * 32
-    let scale = half(from)
-    let high = (from + 2).loadUnaligned(as: UInt32.self)
-    for index in 0..<16 {
-      let byte = (from + 6 + index).load(as: UInt8.self)
-      let low = UInt32(byte & 15) | (high >> UInt32(index) & 1) << 4
-      let top = UInt32(byte >> 4) | (high >> UInt32(index + 16) & 1) << 4
-      to[index] = Float(Int32(low) - 16) * scale
-      to[index + 16] = Float(Int32(top) - 16) * scale
-    }
+    let scale = Lanes(repeating: half(from))
+    let (low, high) = fiveBits(from + 2)
+    (floats(low &- 16) * scale).write(to: to)
+    (floats(high &- 16) * scale).write(to: to + 16)
   }
 }
 
@@ -101,15 +109,10 @@ private func unpackQ5WithMinimum(_ source: UnsafeRawPointer, _ target: UnsafeMut
   for block in 0..<blocks {
     let from = source + block * 24
     let to = target + block * 32
-    let scale = half(from)
-    let minimum = half(from + 2)
-    let high = (from + 4).loadUnaligned(as: UInt32.self)
-    for index in 0..<16 {
-      let byte = (from + 8 + index).load(as: UInt8.self)
-      let low = UInt32(byte & 15) | (high >> UInt32(index) & 1) << 4
-      let top = UInt32(byte >> 4) | (high >> UInt32(index + 16) & 1) << 4
-      to[index] = Float(low) * scale + minimum
-      to[index + 16] = Float(top) * scale + minimum
-    }
+    let scale = Lanes(repeating: half(from))
+    let minimum = Lanes(repeating: half(from + 2))
+    let (low, high) = fiveBits(from + 4)
+    (floats(low) * scale + minimum).write(to: to)
+    (floats(high) * scale + minimum).write(to: to + 16)
   }
 }

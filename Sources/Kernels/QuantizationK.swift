@@ -12,11 +12,10 @@ func unpackQ2K(_ source: UnsafeRawPointer, _ target: UnsafeMutablePointer<Float>
       let groupMinimum = minimum * Float(byte >> 4)
       // Each half of 128 elements reads the same 32 bytes four times, two bits further up each time.
       let quants = from + 16 + (group >> 3) * 32 + (group & 1) * 16
-      let shift = UInt8((group >> 1) & 3) * 2
+      let shift = Int32((group >> 1) & 3) * 2
       let to = target + block * 256 + group * 16
-      for index in 0..<16 {
-        to[index] = groupScale * Float((quants + index).load(as: UInt8.self) >> shift & 3) - groupMinimum
-      }
+      let values = floats((wideBytes(quants) &>> shift) & 3)
+      (values * groupScale - Lanes(repeating: groupMinimum)).write(to: to)
     }
   }
 }
@@ -29,18 +28,15 @@ func unpackQ3K(_ source: UnsafeRawPointer, _ target: UnsafeMutablePointer<Float>
     for group in 0..<16 {
       // Six-bit scales: four low bits in bytes 0…7 (low nibbles, then high), two high bits in bytes 8…11.
       let low = (scales + (group & 7)).load(as: UInt8.self) >> (group < 8 ? 0 : 4) & 15
-      let high = (scales + 8 + (group & 3)).load(as: UInt8.self) >> UInt8(group / 4 * 2) & 3
-      let groupScale = scale * Float(Int32(low | high << 4) - 32)
+      let top = (scales + 8 + (group & 3)).load(as: UInt8.self) >> UInt8(group / 4 * 2) & 3
+      let groupScale = scale * Float(Int32(low | top << 4) - 32)
       let offset = (group & 1) * 16
       let quants = from + 32 + (group >> 3) * 32 + offset
-      let shift = UInt8((group >> 1) & 3) * 2
-      let bit = UInt8(group >> 1)
+      let shift = Int32((group >> 1) & 3) * 2
+      let bit = Int32(group >> 1)
       let to = target + block * 256 + group * 16
-      for index in 0..<16 {
-        let quant = Int32((quants + index).load(as: UInt8.self) >> shift & 3)
-        let isHigh = (from + offset + index).load(as: UInt8.self) >> bit & 1
-        to[index] = groupScale * Float(quant - (isHigh == 1 ? 0 : 4))
-      }
+      let high = ((wideBytes(from + offset) &>> bit) & 1) &<< 2
+      (floats(((wideBytes(quants) &>> shift) & 3) &+ high &- 4) * groupScale).write(to: to)
     }
   }
 }
@@ -66,10 +62,11 @@ func unpackQ4K(_ source: UnsafeRawPointer, _ target: UnsafeMutablePointer<Float>
       let groupScale = scale * factors.scale
       let groupMinimum = minimum * factors.minimum
       let quants = from + 16 + (group >> 1) * 32
-      let shift = UInt8(group & 1) * 4
+      let shift = Int32(group & 1) * 4
       let to = target + block * 256 + group * 32
-      for index in 0..<32 {
-        to[index] = groupScale * Float((quants + index).load(as: UInt8.self) >> shift & 15) - groupMinimum
+      for half in stride(from: 0, to: 32, by: 16) {
+        let values = floats((wideBytes(quants + half) &>> shift) & 15)
+        (values * groupScale - Lanes(repeating: groupMinimum)).write(to: to + half)
       }
     }
   }
@@ -86,13 +83,13 @@ func unpackQ5K(_ source: UnsafeRawPointer, _ target: UnsafeMutablePointer<Float>
       let groupMinimum = minimum * factors.minimum
       let high = from + 16
       let quants = from + 48 + (group >> 1) * 32
-      let shift = UInt8(group & 1) * 4
-      let bit = UInt8(group)
+      let shift = Int32(group & 1) * 4
+      let bit = Int32(group)
       let to = target + block * 256 + group * 32
-      for index in 0..<32 {
-        let low = (quants + index).load(as: UInt8.self) >> shift & 15
-        let top = (high + index).load(as: UInt8.self) >> bit & 1
-        to[index] = groupScale * Float(low | top << 4) - groupMinimum
+      for half in stride(from: 0, to: 32, by: 16) {
+        let top = ((wideBytes(high + half) &>> bit) & 1) &<< 4
+        let values = floats(((wideBytes(quants + half) &>> shift) & 15) | top)
+        (values * groupScale - Lanes(repeating: groupMinimum)).write(to: to + half)
       }
     }
   }
@@ -109,13 +106,11 @@ func unpackQ6K(_ source: UnsafeRawPointer, _ target: UnsafeMutablePointer<Float>
       let offset = (group & 1) * 16
       let low = from + (group >> 3) * 64 + (run & 1) * 32 + offset
       let high = from + 128 + (group >> 3) * 32 + offset
-      let lowShift = UInt8(run >> 1) * 4
-      let highShift = UInt8(run) * 2
+      let lowShift = Int32(run >> 1) * 4
+      let highShift = Int32(run) * 2
       let to = target + block * 256 + group * 16
-      for index in 0..<16 {
-        let quant = (low + index).load(as: UInt8.self) >> lowShift & 15 | ((high + index).load(as: UInt8.self) >> highShift & 3) << 4
-        to[index] = groupScale * Float(Int32(quant) - 32)
-      }
+      let top = ((wideBytes(high) &>> highShift) & 3) &<< 4
+      (floats((((wideBytes(low) &>> lowShift) & 15) | top) &- 32) * groupScale).write(to: to)
     }
   }
 }
