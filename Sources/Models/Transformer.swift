@@ -1,0 +1,117 @@
+// The decoder as the paper's figure has it: embedding, blocks of attention and gated feed-forward on a residual stream, norm.
+// Operations are the fused ones of Tensors, so this is at once inference over whole texts and what training differentiates.
+
+import Kernels
+import Tensors
+
+/// What a forward pass runs over.
+public struct ForwardOptions: Sendable {
+  /// Whether the model's adapters take part.
+  public var adapters = true
+  /// Whether blocks are recomputed in the backward pass instead of kept.
+  public var checkpointing = false
+  /// Which pass of a training this is; nil switches dropout off.
+  public var dropout: DropoutPass?
+
+  /// Options; without arguments: with adapters, nothing recomputed, no dropout.
+  public init(adapters: Bool = true, checkpointing: Bool = false, dropout: DropoutPass? = nil) {
+    self.adapters = adapters
+    self.checkpointing = checkpointing
+    self.dropout = dropout
+  }
+}
+
+extension LanguageModel {
+  /// The residual stream after the final norm, for tokens of one or more documents laid end to end.
+  ///
+  /// - Parameters:
+  ///   - ids: Tokens of all documents. Shape (T,).
+  ///   - documents: Which tokens belong together; they see only each other, and positions start at 0 in each. Nil: one document.
+  /// - Returns: Shape (T, hiddenSize), on the tape.
+  public func hiddenStates(_ ids: [Int32], documents: [Range<Int>]? = nil, options: ForwardOptions = .init()) throws -> Tensor {
+    let documents = documents ?? [0..<ids.count]
+    let batch = try PackedTokens(ids, documents, self)
+    var x = try embedding(weights.embedding, ids)  // (T, C)
+    for layer in 0..<configuration.numHiddenLayers {
+      if options.checkpointing {
+        x = try checkpoint([x], parameters: parameters(ofLayer: layer, options)) { try self.block(layer, $0[0], batch, options) }
+      } else {
+        x = try block(layer, x, batch, options)
+      }
+    }
+    return try rmsNorm(x, weights.finalNorm, epsilon: configuration.rmsNormEpsilon)
+  }
+
+  private func block(_ layer: Int, _ x: Tensor, _ batch: PackedTokens, _ options: ForwardOptions) throws -> Tensor {
+    let c = configuration
+    let normed = try rmsNorm(x, weights.layers[layer].attentionNorm, epsilon: c.rmsNormEpsilon)
+    let q = try turned(project(.query, layer, normed, options), heads: c.numAttentionHeads, batch)
+    let k = try turned(project(.key, layer, normed, options), heads: c.numKeyValueHeads, batch)
+    let v = try project(.value, layer, normed, options)
+    let mixed = try causalAttention(
+      q, k, v, heads: c.numAttentionHeads, keyValueHeads: c.numKeyValueHeads, headDimension: c.headDimension, documents: batch.documents,
+      slidingWindow: c.slidingWindow)
+    let attended = try x + project(.output, layer, mixed, options)
+
+    let inner = try rmsNorm(attended, weights.layers[layer].feedForwardNorm, epsilon: c.rmsNormEpsilon)
+    let gated = try swiglu(project(.gate, layer, inner, options), project(.up, layer, inner, options))  // (T, F)
+    return try attended + project(.down, layer, gated, options)
+  }
+
+  private func project(_ projection: Projection, _ layer: Int, _ x: Tensor, _ options: ForwardOptions) throws -> Tensor {
+    let weight = weights.layers[layer][projection]
+    guard options.adapters, let adapter = adapter(projection, layer: layer) else { return try linear(x, weight) }
+    return try linear(x, weight, adapter, mask: adapter.dropoutMask(options.dropout, shape: x.shape))
+  }
+
+  private func turned(_ x: Tensor, heads: Int, _ batch: PackedTokens) throws -> Tensor {
+    try rotary(
+      x, heads: heads, headDimension: configuration.headDimension, positions: batch.positions, table: batch.rotary,
+      layout: configuration.rotaryLayout)
+  }
+
+  /// What of a block is trained: a recomputed block must name it.
+  private func parameters(ofLayer layer: Int, _ options: ForwardOptions) -> [Tensor] {
+    let own = weights.layers[layer]
+    var found = [own.attentionNorm, own.feedForwardNorm] + own.projections.compactMap(\.tensor)
+    if options.adapters {
+      for projection in Projection.allCases {
+        if let adapter = adapter(projection, layer: layer) { found += [adapter.a, adapter.b] }
+      }
+    }
+    return found.filter(\.requiresGradient)
+  }
+}
+
+/// Tokens of several documents laid end to end, checked, with the position of each in its own document.
+struct PackedTokens: Sendable {
+  let documents: [Range<Int>]
+  let positions: [Int32]
+  let rotary: RotaryTable
+
+  init(_ ids: [Int32], _ documents: [Range<Int>], _ model: LanguageModel) throws {
+    let limit = model.configuration.maxPositionEmbeddings
+    var positions: [Int32] = []
+    positions.reserveCapacity(ids.count)
+    var longest = 1
+    for document in documents {
+      precondition(document.lowerBound == positions.count, "documents must lie end to end")
+      guard document.count <= limit else { throw ModelError.tooLong(document.count, model) }
+      longest = max(longest, document.count)
+      positions.append(contentsOf: (0..<Int32(document.count)))
+    }
+    precondition(positions.count == ids.count, "documents cover \(positions.count) of \(ids.count) tokens")
+    try model.checkVocabulary(ids)
+    self.documents = documents
+    self.positions = positions
+    rotary = model.rotaryTables.table(positions: longest)
+  }
+}
+
+extension ModelError {
+  static func tooLong(_ count: Int, _ model: LanguageModel) -> ModelError {
+    ModelError(
+      "\(count) tokens are more than the context of \(model.configuration.maxPositionEmbeddings) that \(model.name) was made for",
+      hint: "shorten the text, or drop the oldest messages")
+  }
+}
