@@ -1,54 +1,56 @@
-// Ctrl-C and SIGTERM become a flag that running work polls; what a press means depends on how often it came.
+// Ctrl-C and SIGTERM become flags that running work polls; what a press means depends on how often it came.
 import Glibc
+import Language
+import Synchronization
 
-/// The presses of Ctrl-C since the last cell began; written by the signal handler, polled by everything that runs long.
-///
-/// A C integer at a fixed address, because a signal handler may touch nothing else.
-nonisolated(unsafe) private let presses: UnsafeMutablePointer<sig_atomic_t> = {
-  let pointer = UnsafeMutablePointer<sig_atomic_t>.allocate(capacity: 1)
-  pointer.initialize(to: 0)
-  return pointer
-}()
+/// What the signal handlers write; nothing but atomics, because a handler may touch nothing else.
+private struct Requests: ~Copyable, Sendable {
+  let presses = Atomic<Int>(0)
+  let isTermination = Atomic<Bool>(false)
+}
 
-/// Whether SIGTERM asked the process to end.
-nonisolated(unsafe) private let termination: UnsafeMutablePointer<sig_atomic_t> = {
-  let pointer = UnsafeMutablePointer<sig_atomic_t>.allocate(capacity: 1)
-  pointer.initialize(to: 0)
-  return pointer
-}()
+private let requests = Requests()
+private let flag = InterruptFlag()
 
 /// The user's wish to stop what runs.
 enum Interrupt {
-  /// Whether the running cell or script should stop at its next safe point.
-  static var isRequested: Bool { presses.pointee != 0 }
+  /// The flag that the interpreter and long builtins poll.
+  static var shared: InterruptFlag { flag }
 
   /// Whether the process was asked to end, not only the cell.
-  static var isTermination: Bool { termination.pointee != 0 }
+  static var isTermination: Bool { requests.isTermination.load(ordering: .relaxed) }
 
   /// How often Ctrl-C was pressed since `reset()`.
-  static var count: Int { Int(presses.pointee) }
+  static var presses: Int { requests.presses.load(ordering: .relaxed) }
 
   /// Forgets the presses before the next cell; a request to end the process stays.
-  static func reset() { presses.pointee = termination.pointee }
+  static func reset() {
+    requests.presses.store(0, ordering: .relaxed)
+    if !isTermination { flag.clear() }
+  }
 
   /// Installs the handlers.
   ///
   /// In a script the second press ends the process at once; at the prompt it never does.
   static func install(isScript: Bool) {
-    _ = presses.pointee
-    _ = termination.pointee
+    // Globals are made on first use, which must not be inside a handler.
+    _ = presses
+    flag.clear()
     if isScript {
       handle(SIGINT) { _ in
-        if presses.pointee >= 1 { _exit(130) }
-        presses.pointee += 1
+        if requests.presses.wrappingAdd(1, ordering: .relaxed).oldValue >= 1 { _exit(130) }
+        flag.raise()
       }
     } else {
-      handle(SIGINT) { _ in presses.pointee += 1 }
+      handle(SIGINT) { _ in
+        requests.presses.wrappingAdd(1, ordering: .relaxed)
+        flag.raise()
+      }
     }
     handle(SIGTERM) { _ in
-      if termination.pointee >= 1 { _exit(143) }
-      termination.pointee += 1
-      presses.pointee += 1
+      if requests.isTermination.exchange(true, ordering: .relaxed) { _exit(143) }
+      requests.presses.wrappingAdd(1, ordering: .relaxed)
+      flag.raise()
     }
     // A reader that went away is an error where we write, not the end of the process.
     signal(SIGPIPE, SIG_IGN)

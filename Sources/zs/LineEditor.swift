@@ -4,11 +4,12 @@
 import Builtins
 import CLibedit
 import Glibc
+import Language
 
 /// What the editor asks of the session.
 struct EditorHooks {
-  /// Whether Enter should submit this text.
-  var isComplete: (String) -> Bool
+  /// Whether Enter should submit this text, or open a line and with what indent.
+  var completeness: (String) -> Completeness
   /// What may stand at the cursor: how many characters before it are replaced, and by what.
   var complete: (_ text: String, _ cursor: Int) -> Completion
   /// The text of a paste as it should be inserted.
@@ -161,22 +162,19 @@ extension LineEditor {
   /// Submits a complete cell, else opens a new line with the indent that the brackets ask for.
   private func enter() -> UInt8 {
     let (text, cursor, count) = buffer()
-    if hooks.isComplete(text) {
-      // The cursor goes to the end first, so that output starts below the whole cell.
-      _ = el_cursor(handle, Int32(count - cursor))
-      push(submitKey)
-      return UInt8(CC_REFRESH)
-    }
-    return newline()
+    if case .incomplete(let indent) = hooks.completeness(text) { return newline(indent: cursor == count ? indent : nil) }
+    // The cursor goes to the end first, so that output starts below the whole cell.
+    _ = el_cursor(handle, Int32(count - cursor))
+    push(submitKey)
+    return UInt8(CC_REFRESH)
   }
 
-  private func newline() -> UInt8 {
+  /// Opens a line, indented as the parser says or like the line before.
+  private func newline(indent: Int? = nil) -> UInt8 {
     let (text, cursor, _) = buffer()
     let before = String(String.UnicodeScalarView(text.unicodeScalars.prefix(cursor)))
     let line = before.split(separator: "\n", omittingEmptySubsequences: false).last ?? ""
-    var indent = String(line.prefix { $0 == " " })
-    if let last = line.last(where: { $0 != " " }), "{[(".contains(last) { indent += "  " }
-    insert("\n" + indent)
+    insert("\n" + String(repeating: " ", count: indent ?? line.prefix { $0 == " " }.count))
     return UInt8(CC_REFRESH)
   }
 

@@ -45,7 +45,7 @@ final class PipeSource: LineSource {
       lines.append(following)
       let cell = lines.joined(separator: "\n")
       if isComplete(cell) { return .cell(cell) }
-      if Interrupt.isRequested { return .end }
+      if Interrupt.presses > 0 { return .end }
     }
     // Nothing ever closed what the first line opened: it alone is wrong, and the lines after it get their turn.
     waiting = Array(lines.dropFirst())
