@@ -52,7 +52,8 @@ let package = Package(
     .executableTarget(
       name: "zs",
       dependencies: [
-        "Builtins", "CLibedit", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+        "Builtins", "Language", "Training", "Models", "Tokenizers", "Formats", "Tensors", "Kernels", "CLibedit",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ], swiftSettings: strict),
 
     // Tests.

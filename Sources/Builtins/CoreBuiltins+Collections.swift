@@ -27,7 +27,8 @@ func collectionBuiltins() -> [Builtin] {
       "filter", category: "Core",
       [Parameter("xs", collection, help: "anything with elements"), Parameter("f", .function, help: "says whether to keep an element")],
       returns: "list", summary: "The elements for which f is true.", example: "0..<10 |> filter(x => x % 2 == 0)"
-    ) { call in .list(try elements(of: call["xs"], for: "filter").filter { try truth(of: try call.context.call(call["f"], [$0])) }) },
+    ) { call in .list(try elements(of: call["xs"], for: "filter").filter { try Operations.truth(try call.context.call(call["f"], [$0])) })
+    },
     Builtin(
       "reduce", category: "Core",
       [
@@ -63,11 +64,11 @@ func collectionBuiltins() -> [Builtin] {
     Builtin(
       "any", category: "Core", [Parameter("xs", .any, help: "anything with elements")],
       returns: "bool", summary: "Whether one element is true.", example: "any([false, true])"
-    ) { call in .bool(try elements(of: call["xs"], for: "any").contains { try truth(of: $0) }) },
+    ) { call in .bool(try elements(of: call["xs"], for: "any").contains { try Operations.truth($0) }) },
     Builtin(
       "all", category: "Core", [Parameter("xs", .any, help: "anything with elements")],
       returns: "bool", summary: "Whether every element is true; so it is for none at all.", example: "all([x > 0 for x in [1, 2]])"
-    ) { call in .bool(try elements(of: call["xs"], for: "all").allSatisfy { try truth(of: $0) }) },
+    ) { call in .bool(try elements(of: call["xs"], for: "all").allSatisfy { try Operations.truth($0) }) },
   ]
 }
 

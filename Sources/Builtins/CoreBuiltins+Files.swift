@@ -12,7 +12,7 @@ func fileBuiltins() -> [Builtin] {
     Builtin(
       "to_json", category: "Core", [Parameter("x", .any), Parameter("pretty", .bool, default: false, help: "one entry per line")],
       returns: "str", summary: "The value as JSON; NaN and infinities become null.", example: "to_json({a: [1, none]})"
-    ) { call in .string(try call["x"].json().serialized(pretty: try call.bool("pretty"))) },
+    ) { call in .string(try call["x"].asJSON().serialized(pretty: try call.bool("pretty"))) },
     Builtin(
       "read", category: "Core", [Parameter("path", .string)],
       returns: "str", summary: "The text of a file.", example: "write(\"/tmp/zs-example.txt\", \"aye\")\nread(\"/tmp/zs-example.txt\")"
@@ -26,7 +26,7 @@ func fileBuiltins() -> [Builtin] {
       returns: "none", summary: "Writes a text to a file.", example: "write(\"/tmp/zs-example.txt\", \"aye\\n\")"
     ) { call in
       let path = try call.string("path")
-      let text = call["text"].printed()
+      let text = call["text"].printed
       if try call.bool("append") { try appendText(text, to: path) } else { try AtomicFile.write(text, to: path) }
       return .none
     },
@@ -47,7 +47,7 @@ func fileBuiltins() -> [Builtin] {
       var (path, rows) = (call["path"], call["rows"])
       if !path.isString, rows.isString { swap(&path, &rows) }
       guard let target = path.text else { throw ZsError(kind: "type", message: "write_jsonl needs a path", argument: "path") }
-      try JSONLines.write(try elements(of: rows, for: "write_jsonl").map { try $0.json() }, to: target)
+      try JSONLines.write(try elements(of: rows, for: "write_jsonl").map { try $0.asJSON() }, to: target)
       return .none
     },
     Builtin(

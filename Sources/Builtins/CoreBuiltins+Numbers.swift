@@ -86,31 +86,12 @@ private func chosen(_ items: [Value], keys: [Value], _ name: String) throws -> V
 private func summed(_ items: [Value], start: Value) throws -> Value {
   var total = start
   for (index, item) in items.enumerated() {
-    switch (total, item) {
-    case (.int(let a), .int(let b)):
-      let (sum, overflow) = a.addingReportingOverflow(b)
-      if overflow {
-        throw ZsError(
-          kind: "arithmetic", message: "integer overflow in sum, at element \(index)", hint: "sum(xs, start: 0.0) adds as floats")
-      }
-      total = .int(sum)
-    case (.object(let object), _):
-      guard let sum = try object.binary(.add, item, objectOnLeft: true) else { throw notAddable(item, index) }
-      total = sum
-    case (_, .object(let object)):
-      guard let sum = try object.binary(.add, total, objectOnLeft: false) else { throw notAddable(item, index) }
-      total = sum
-    default:
-      guard let a = total.number, let b = item.number else { throw notAddable(item, index) }
-      total = .float(a + b)
+    if item.isString {
+      throw ZsError(kind: "type", message: "sum adds numbers; element \(index) is a str", hint: "join(xs) joins strings", argument: "xs")
     }
+    total = try Operations.binary(.add, total, item)
   }
   return total
-}
-
-private func notAddable(_ item: Value, _ index: Int) -> ZsError {
-  let hint: String? = item.isString ? "join(xs) joins strings" : nil
-  return ZsError(kind: "type", message: "sum adds numbers; element \(index) is \(item.typeName)", hint: hint, argument: "xs")
 }
 
 private func rounded(_ call: Call) throws -> Value {

@@ -39,7 +39,7 @@ func sessionBuiltins() -> [Builtin] {
       ],
       returns: "bool", summary: "Whether all numbers agree: |a - b| is at most atol + rtol * |b|.", example: "close(0.1 + 0.2, 0.3)"
     ) { call in
-      .bool(isClose(try call["a"].plainValue(), try call["b"].plainValue(), try call.double("rtol"), try call.double("atol")))
+      .bool(isClose(try call["a"].plain(), try call["b"].plain(), try call.double("rtol"), try call.double("atol")))
     },
     Builtin(
       "raises", category: "Core", [Parameter("f", .function, help: "a function without parameters")],

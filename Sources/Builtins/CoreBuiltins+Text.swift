@@ -11,7 +11,7 @@ func textBuiltins() -> [Builtin] {
       ],
       returns: "str", summary: "The elements as one text.", example: "[1, 2, 3] |> join(\"-\")"
     ) { call in
-      .string(try elements(of: call["xs"], for: "join").map { $0.printed() }.joined(separator: try call.string("sep")))
+      .string(try elements(of: call["xs"], for: "join").map { $0.printed }.joined(separator: try call.string("sep")))
     },
     Builtin(
       "split", category: "Core",
@@ -58,7 +58,7 @@ func textBuiltins() -> [Builtin] {
       "contains", category: "Core",
       [Parameter("x", .any, help: "a str, list, map or range"), Parameter("item", .any, help: "a text, an element or a key")],
       returns: "bool", summary: "Whether the text, element or key is in there.", example: "contains(\"pirate\", \"rat\")"
-    ) { call in .bool(try contains(call["x"], call["item"])) },
+    ) { call in .bool(try Operations.contains(call["x"], call["item"])) },
     Builtin(
       "starts_with", category: "Core", [Parameter("s", .string), Parameter("prefix", .string)],
       returns: "bool", summary: "Whether the text begins so.", example: "starts_with(\"zephyr\", \"zep\")"
@@ -69,6 +69,16 @@ func textBuiltins() -> [Builtin] {
     ) { call in
       .bool(hasBytes(try call.string("s").utf8.reversed(), first: try call.string("suffix").utf8.reversed()))
     },
+    Builtin(
+      "format", category: "Core",
+      [
+        Parameter("x", .any),
+        Parameter(
+          "spec", .string, default: "",
+          help: "as after the comma in \\(x, \".4f\"): fill, <, >, ^, sign, width, comma, .digits, e f g d x b %"),
+      ],
+      returns: "str", summary: "The value as text of a given form.", example: "format(3.14159, \".2f\") + format(42, \">6\")"
+    ) { call in .string(try FormatSpecification(try call.string("spec")).format(call["x"])) },
   ]
 }
 
@@ -106,15 +116,4 @@ private func pieces(of text: String, separator: String?, max: Int) -> [String] {
     }
   }
   return parts + [String(decoding: bytes[start...], as: UTF8.self)]
-}
-
-private func contains(_ container: Value, _ item: Value) throws -> Bool {
-  switch (container, item) {
-  case (.string(let text), .string(let part)): return part.isEmpty || pieces(of: text, separator: part, max: 1).count > 1
-  case (.string, _): throw ZsError(kind: "type", message: "a str contains strings, not \(item.typeName)", argument: "item")
-  case (.map(let map), .string(let key)): return map[key] != nil
-  case (.map, _): return false
-  case (.range(let range), .int(let number)): return range.contains(number)
-  default: return try elements(of: container, for: "contains").contains { $0 == item }
-  }
 }

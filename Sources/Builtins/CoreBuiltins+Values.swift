@@ -29,7 +29,7 @@ func valueBuiltins() -> [Builtin] {
     Builtin(
       "str", category: "Core", [Parameter("x", .any)],
       returns: "str", summary: "The value as text.", example: "str([1, 2.5, \"a\"])"
-    ) { call in .string(call["x"].printed()) },
+    ) { call in .string(call["x"].printed) },
     Builtin(
       "int", category: "Core",
       [
@@ -45,7 +45,7 @@ func valueBuiltins() -> [Builtin] {
     Builtin(
       "bool", category: "Core", [Parameter("x", .any)],
       returns: "bool", summary: "What `if x` sees: none, 0, and whatever is empty are false.", example: "bool([]) or bool(1)"
-    ) { call in .bool(try truth(of: call["x"])) },
+    ) { call in .bool(try converted(toBool: call["x"])) },
     Builtin(
       "keys", category: "Core", [Parameter("m", .anyOf([.map, .any]), help: "a map")],
       returns: "list", summary: "The keys of a map, in its order; the field names of an object.", example: "keys({a: 1, b: 2})"

@@ -25,8 +25,8 @@ private func page(_ row: Builtin, _ options: DisplayOptions) -> String {
   let described = row.parameters.filter { !$0.help.isEmpty || $0.range != nil || !$0.choices.isEmpty }
   if !described.isEmpty {
     lines.append("")
-    let width = min(28, described.map { columns(of: $0.name) }.max() ?? 0)
-    lines += described.map { "  " + padded($0.name, to: width) + "  " + describe($0) }
+    let width = min(28, described.map { TextWidth.of($0.name) }.max() ?? 0)
+    lines += described.map { "  " + TextWidth.pad($0.name, to: width) + "  " + describe($0) }
   }
   if !row.example.isEmpty {
     lines.append("")
@@ -48,7 +48,7 @@ private func describe(_ parameter: Parameter) -> String {
 }
 
 private func wrappedSignature(_ row: Builtin, width: Int) -> [String] {
-  if columns(of: row.signature) <= width { return [row.signature] }
+  if TextWidth.of(row.signature) <= width { return [row.signature] }
   let parts = row.parameters.map { parameter -> String in
     if parameter.variadic { return parameter.name + "…" }
     guard let value = parameter.defaultValue else { return parameter.name }
@@ -59,7 +59,7 @@ private func wrappedSignature(_ row: Builtin, width: Int) -> [String] {
   var line = row.name + "("
   for (index, part) in parts.enumerated() {
     let piece = part + (index == parts.count - 1 ? ")" : ", ")
-    if columns(of: line + piece) > width, line != indent {
+    if TextWidth.of(line + piece) > width, line != indent {
       lines.append(String(line.reversed().drop { $0 == " " }.reversed()))
       line = indent
     }
@@ -79,8 +79,8 @@ private func listing(_ table: BuiltinTable, _ options: DisplayOptions) -> String
   return categories.map { category -> String in
     let rows = names[category] ?? []
     let heading = options.colour ? "\u{1B}[1m\(category)\u{1B}[0m" : category
-    let width = rows.map { columns(of: $0.name) }.max() ?? 0
-    return ([heading] + rows.map { clipped("  " + padded($0.name, to: width) + "  " + $0.summary, to: options.width) }).joined(
+    let width = rows.map { TextWidth.of($0.name) }.max() ?? 0
+    return ([heading] + rows.map { TextWidth.cut("  " + TextWidth.pad($0.name, to: width) + "  " + $0.summary, to: options.width) }).joined(
       separator: "\n")
   }.joined(separator: "\n\n") + "\n\nhelp(\"name\") or ?name shows one with an example."
 }

@@ -18,15 +18,15 @@ extension Value {
   }
 
   /// The value as JSON; NaN and infinities become null, objects what their `plain()` gives.
-  public func json() throws -> JSON {
-    switch try plainValue() {
+  public func asJSON() throws -> JSON {
+    switch try plain() {
     case .none: .null
     case .bool(let value): .bool(value)
     case .int(let value): .int(value)
     case .float(let value): value.isFinite ? .double(value) : .null
     case .string(let value): .string(value)
-    case .list(let values): .array(try values.map { try $0.json() })
-    case .map(let map): .object(try map.mapValues { try $0.json() })
+    case .list(let values): .array(try values.map { try $0.asJSON() })
+    case .map(let map): .object(try map.mapValues { try $0.asJSON() })
     case .range, .function, .object: .null
     }
   }

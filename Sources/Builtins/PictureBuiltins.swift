@@ -149,7 +149,7 @@ private func keys(of row: Value) -> [String] {
 
 /// All numbers of nested lists or a tensor of any shape.
 private func flat(_ value: Value, for function: String) throws -> [Double] {
-  let plain = try value.plainValue()
+  let plain = try value.plain()
   if let number = plain.number { return [number] }
   guard case .list(let list) = plain else {
     return plain.isNone ? [.nan] : try numbers(of: plain, what: function)
@@ -170,7 +170,7 @@ private func binned(_ numbers: [Double], bins wanted: Int?) -> (edges: [Double],
 
 private func grid(_ value: Value) throws -> [[Double]] {
   let shapeError = ZsError(kind: "shape", message: "heatmap needs a grid: a tensor of two axes, or rows of one length", argument: "x")
-  guard case .list(let rows) = try value.plainValue(), !rows.isEmpty else { throw shapeError }
+  guard case .list(let rows) = try value.plain(), !rows.isEmpty else { throw shapeError }
   let result = try rows.map { row -> [Double] in
     guard case .list(let cells) = row else { throw shapeError }
     return try cells.map { cell in
@@ -202,7 +202,7 @@ private func writeTable(_ call: Call) throws -> Value {
     return .none
   }
   var headings = keys(of: first)
-  if !call["columns"].isNone { headings = try call.list("columns").map { $0.printed() } }
+  if !call["columns"].isNone { headings = try call.list("columns").map { $0.printed } }
   if headings.isEmpty {
     throw ZsError(kind: "type", message: "table needs rows with names, such as maps, not \(first.typeName)", argument: "rows")
   }

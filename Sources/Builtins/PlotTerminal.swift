@@ -21,7 +21,7 @@ extension PlotValue {
   private func curves(_ series: [Series], _ width: Int, _ height: Int, _ colour: Bool) -> [String] {
     let yTicks = Ticks(series.flatMap(\.y), count: max(2, height / 3), isLog: options.isLog)
     let labels = yTicks.labels
-    let gutter = labels.map { columns(of: $0) }.max() ?? 0
+    let gutter = labels.map { TextWidth.of($0) }.max() ?? 0
     let columnCount = max(8, width - gutter - 2)
     let xTicks = Ticks(series.flatMap(\.x), count: max(2, columnCount / 14))
     var canvas = BrailleCanvas(columns: columnCount, rows: height)
@@ -31,7 +31,7 @@ extension PlotValue {
       rowLabels[Int(((1 - yTicks.place(mark)) * Double(height - 1)).rounded())] = label
     }
     var lines = (0..<height).map { row in
-      padded(rowLabels[row] ?? "", to: gutter, right: true) + (rowLabels[row] == nil ? " │" : " ┤")
+      TextWidth.pad(rowLabels[row] ?? "", to: gutter, right: true) + (rowLabels[row] == nil ? " │" : " ┤")
         + canvas.line(row, colour: colour ? palette : nil)
     }
     lines += horizontalAxis(xTicks, gutter: gutter + 1, columns: columnCount)
@@ -83,7 +83,7 @@ extension PlotValue {
       }.joined()
       let label = row == 0 ? String(most) : row == height - 1 ? "0" : ""
       let ink = colour ? "\u{1B}[38;5;\(palette[0])m\(cells)\u{1B}[0m" : cells
-      return padded(label, to: gutter, right: true) + (label.isEmpty ? " │" : " ┤") + ink
+      return TextWidth.pad(label, to: gutter, right: true) + (label.isEmpty ? " │" : " ┤") + ink
     }
     lines += horizontalAxis(Ticks(edges, count: max(2, each * counts.count / 14)), gutter: gutter + 1, columns: each * counts.count)
     return lines

@@ -1,5 +1,7 @@
 // Rows under headings, laid out in columns for a terminal: numbers to the right, long texts cut to what the width allows.
 
+import Language
+
 /// A table of texts.
 public struct TextTable {
   private let headings: [String]
@@ -27,7 +29,7 @@ public struct TextTable {
 
   private func line(_ cells: [String], _ widths: [Int]) -> String {
     let parts = zip(cells, widths).enumerated().map { index, cell in
-      padded(clipped(cell.0, to: cell.1), to: cell.1, right: isNumeric[index])
+      TextWidth.pad(TextWidth.cut(cell.0, to: cell.1), to: cell.1, right: isNumeric[index])
     }
     let text = parts.joined(separator: "  ")
     return String(text.reversed().drop { $0 == " " }.reversed())
@@ -36,7 +38,7 @@ public struct TextTable {
   /// Natural widths, the widest texts cut first until all fit.
   private func fittingWidths(_ shown: [[String]], width: Int) -> [Int] {
     var widths = headings.indices.map { column in
-      max(columns(of: headings[column]), shown.map { columns(of: $0[column]) }.max() ?? 0)
+      max(TextWidth.of(headings[column]), shown.map { TextWidth.of($0[column]) }.max() ?? 0)
     }
     var excess = widths.reduce(0, +) + 2 * (widths.count - 1) - width
     while excess > 0 {

@@ -8,13 +8,14 @@
   import Darwin
 #endif
 
-enum Operations {
+/// The operators on values, for builtins that compare, add and test as programs do.
+public enum Operations {
   /// The most elements that one list, and the most bytes that one string, may have.
   static let maximumElements = 100_000_000
   static let maximumBytes = 1 << 30
 
   /// `left op right`.
-  static func binary(_ operation: BinaryOperator, _ left: Value, _ right: Value) throws -> Value {
+  public static func binary(_ operation: BinaryOperator, _ left: Value, _ right: Value) throws -> Value {
     switch (left, right) {
     case (.int(let a), .int(let b)): return try integers(operation, a, b)
     case (.float(let a), .float(let b)): return try floats(operation, a, b)
@@ -206,7 +207,7 @@ enum Operations {
   }
 
   /// The order of two values as `<` and `sort` see it: -1, 0, 1; nil where they have none.
-  static func order(_ left: Value, _ right: Value) throws -> Int? {
+  public static func order(_ left: Value, _ right: Value) throws -> Int? {
     switch (left, right) {
     case (.int(let a), .int(let b)): return a < b ? -1 : a > b ? 1 : 0
     case (.float(let a), .float(let b)):
@@ -305,7 +306,7 @@ enum Operations {
   }
 
   /// What a condition sees: bools, and objects that have a truth.
-  static func truth(_ value: Value) throws -> Bool {
+  public static func truth(_ value: Value) throws -> Bool {
     switch value {
     case .bool(let truth): return truth
     case .object(let object):
@@ -325,7 +326,7 @@ enum Operations {
   }
 
   /// `element in collection`.
-  static func contains(_ collection: Value, _ element: Value) throws -> Bool {
+  public static func contains(_ collection: Value, _ element: Value) throws -> Bool {
     switch collection {
     case .list(let values): return try values.contains { try equal($0, element) }
     case .map(let map):
@@ -353,7 +354,7 @@ enum Operations {
   }
 
   /// Equality with one answer, also for objects whose `==` gives an object.
-  static func equal(_ left: Value, _ right: Value) throws -> Bool {
+  public static func equal(_ left: Value, _ right: Value) throws -> Bool {
     switch (left, right) {
     case (.object, _), (_, .object): try truth(try binary(.equal, left, right))
     default: left == right

@@ -49,7 +49,8 @@ final class Host {
     output.flush()
     progress.clear()
     let renderer = DiagnosticRenderer(sources: interpreter.sources, colour: mayColourErrors)
-    let text = severity == "error" ? renderer.render(errors) : errors.map { renderer.render($0, severity: severity) }.joined(separator: "\n")
+    let text =
+      severity == "error" ? renderer.render(errors) : errors.map { renderer.render($0, severity: severity) }.joined(separator: "\n")
     Terminal.warn(text + "\n")
   }
 

@@ -224,12 +224,12 @@ extension LineEditor {
   /// Candidates in columns under the entry.
   private func show(_ candidates: [String]) {
     let shown = candidates.prefix(200)
-    let width = (shown.map { Builtins.columns(of: $0) }.max() ?? 1) + 2
+    let width = (shown.map { TextWidth.of($0) }.max() ?? 1) + 2
     let perLine = max(1, Terminal.width() / width)
     var text = "\n"
     for (index, candidate) in shown.enumerated() {
       let isLast = index % perLine == perLine - 1 || index == shown.count - 1
-      text += candidate + (isLast ? "\n" : String(repeating: " ", count: width - Builtins.columns(of: candidate)))
+      text += candidate + (isLast ? "\n" : String(repeating: " ", count: width - TextWidth.of(candidate)))
     }
     if candidates.count > shown.count { text += "… \(candidates.count - shown.count) more\n" }
     Terminal.write(text)

@@ -69,7 +69,7 @@ final class Notebook {
     let text = result.value.display(host.displayOptions)
     guard isLabelled else { return host.output.write(text + "\n") }
     let label = host.session.colour ? "\u{1B}[31mOut[\(number)]\u{1B}[0m" : "Out[\(number)]"
-    let isTall = text.contains("\n") || columns(of: text) + columns(of: label) > host.session.width()
+    let isTall = text.contains("\n") || TextWidth.of(text) + TextWidth.of(label) > host.session.width()
     host.output.write(label + (isTall ? "\n" : " ") + text + "\n")
   }
 
@@ -161,7 +161,9 @@ extension Notebook {
       let text = value.display(DisplayOptions(width: 200, plain: true, maxRows: 4))
       return [name, value.typeName, String(text.prefix { !$0.isNewline })]
     }
-    say(TextTable(headings: ["name", "type", "value"], rows: rows, numeric: [false, false, false]).text(width: host.session.width(), maxRows: 500))
+    say(
+      TextTable(headings: ["name", "type", "value"], rows: rows, numeric: [false, false, false]).text(
+        width: host.session.width(), maxRows: 500))
   }
 
   private func listCells() {
@@ -171,7 +173,9 @@ extension Notebook {
       let state = cell.status == .failed ? "failed" : cell.status == .interrupted ? "interrupted" : cell.isStale ? "stale" : ""
       return ["\(cell.number)", duration(cell.duration.inSeconds), state, cell.text]
     }
-    say(TextTable(headings: ["cell", "time", "state", "text"], rows: rows, numeric: [true, true, false, false]).text(width: host.session.width(), maxRows: 500))
+    say(
+      TextTable(headings: ["cell", "time", "state", "text"], rows: rows, numeric: [true, true, false, false]).text(
+        width: host.session.width(), maxRows: 500))
   }
 
   private func listHistory(_ rest: String) {

@@ -53,7 +53,9 @@ extension Notebook {
     if isScreen {
       let completer = Completer(
         table: host.session.table,
-        globals: { [interpreter = host.interpreter] in interpreter.names.compactMap { name in interpreter.value(of: name).map { (name, $0) } } },
+        globals: { [interpreter = host.interpreter] in
+          interpreter.names.compactMap { name in interpreter.value(of: name).map { (name, $0) } }
+        },
         modelNames: ["smollm2"])
       let hooks = EditorHooks(
         completeness: { [unowned self] in completeness(of: $0) }, complete: { completer.complete($0, cursor: $1) }, pasted: Notebook.pasted)
@@ -76,7 +78,9 @@ extension Notebook {
 
   /// Where the text after `zs[3]› ` begins, nil where a line does not begin so.
   private static func promptEnd(_ line: Substring) -> Substring.Index? {
-    guard line.hasPrefix("zs["), let mark = line.firstIndex(of: "›"), line[..<mark].dropFirst(3).first?.isNumber ?? false else { return nil }
+    guard line.hasPrefix("zs["), let mark = line.firstIndex(of: "›"), line[..<mark].dropFirst(3).first?.isNumber ?? false else {
+      return nil
+    }
     let after = line.index(after: mark)
     return after < line.endIndex && line[after] == " " ? line.index(after: after) : after
   }

@@ -40,7 +40,8 @@ struct Script {
     if let cells {
       let count = CellOutline.cells(of: text).count
       guard cells.lowerBound >= 1, cells.upperBound <= count else {
-        Terminal.warn("error: \(name) has \(count) cell\(count == 1 ? "" : "s"); \(cells.lowerBound)...\(cells.upperBound) is not among them\n")
+        Terminal.warn(
+          "error: \(name) has \(count) cell\(count == 1 ? "" : "s"); \(cells.lowerBound)...\(cells.upperBound) is not among them\n")
         return ExitStatus.usage
       }
       chosen = cells.lowerBound - 1..<cells.upperBound

@@ -2,6 +2,7 @@
 // every tenth of the way or half minute, so that a log stays readable.
 import Builtins
 import Glibc
+import Language
 
 /// Draws the progress of long work.
 final class TerminalProgress: ProgressSink {
@@ -48,7 +49,7 @@ final class TerminalProgress: ProgressSink {
 
   private func draw(_ progress: Progress, _ now: Double) {
     let width = Terminal.width(STDERR_FILENO)
-    Terminal.warn("\r" + clippedText(line(progress, now), width - 1) + "\u{1B}[K")
+    Terminal.warn("\r" + TextWidth.cut(line(progress, now), to: width - 1) + "\u{1B}[K")
     isLineDrawn = true
     lastDrawn = now
   }
@@ -105,15 +106,4 @@ func duration(_ seconds: Double) -> String {
   if seconds < 60 { return "\(compact((seconds * 10).rounded() / 10)) s" }
   let whole = Int(seconds)
   return whole < 3600 ? "\(whole / 60) m \(whole % 60) s" : "\(whole / 3600) h \(whole % 3600 / 60) m"
-}
-
-/// A text cut to a number of columns.
-func clippedText(_ text: String, _ width: Int) -> String {
-  if columns(of: text) <= width { return text }
-  var result = ""
-  for character in text {
-    if columns(of: result) + 2 > width { break }
-    result.append(character)
-  }
-  return result + "…"
 }
