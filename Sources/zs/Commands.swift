@@ -13,7 +13,7 @@ struct ZsCommand: ParsableCommand {
       zs                   the notebook
       zs FILE.zs [ARG…]    a script; zs - reads standard input, zs -e CODE runs CODE
       """, version: "zs \(version)",
-    subcommands: [RunCommand.self, ChatCommand.self, CheckCommand.self, TestCommand.self, HelpPages.self],
+    subcommands: [RunCommand.self, ChatCommand.self, CheckCommand.self, TestCommand.self, HelpPages.self, BenchCommand.self],
     defaultSubcommand: RunCommand.self)
 
   /// Runs the command line and gives the exit code.

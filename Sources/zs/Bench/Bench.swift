@@ -1,0 +1,90 @@
+// `zs bench`: what this build does on this machine, each figure beside the ceiling that the machine sets for it.
+// A row is measured alone with `--only`, in a fresh process where the peak of memory matters.
+import Builtins
+import Formats
+import Glibc
+import Kernels
+import Language
+
+/// One figure.
+struct BenchRow {
+  var name: String
+  var value: Double
+  var unit: String
+  /// What the machine allows at best, in the same unit, where that is known.
+  var limit: Double?
+  /// Other figures of the same work: one thread, the naive twin, seconds.
+  var more: [(name: String, value: Double)] = []
+
+  var share: Double? { limit.map { value / $0 } }
+}
+
+/// Measures rows.
+final class Bench {
+  let isQuick: Bool
+  let host: Host
+  private var limits: [Int: MachineLimits] = [:]
+
+  init(isQuick: Bool, host: Host) {
+    self.isQuick = isQuick
+    self.host = host
+  }
+
+  /// The machine's ceilings for a number of threads, measured once.
+  func limits(threads: Int) -> MachineLimits {
+    if let known = limits[threads] { return known }
+    let found = MachineLimits.measure(threads: threads)
+    limits[threads] = found
+    return found
+  }
+
+  var threads: Int { ThreadPool.shared.threadCount }
+
+  /// The best time of some runs: what disturbs a run only makes it slower.
+  ///
+  /// Runs until half a second has passed (a tenth when quick), at least `least` times.
+  func bestSeconds(least: Int = 2, _ work: () throws -> Void) rethrows -> Double {
+    var best = Double.infinity
+    var runs = 0
+    let start = monotonicSeconds()
+    while runs < least || monotonicSeconds() - start < (isQuick ? 0.1 : 0.5) {
+      let before = monotonicSeconds()
+      try work()
+      best = min(best, monotonicSeconds() - before)
+      runs += 1
+      if Interrupt.presses > 0 { break }
+    }
+    return best
+  }
+
+  /// A row's name, and how it is measured.
+  typealias Row = (name: String, measure: (Bench) throws -> BenchRow)
+
+  /// All rows that there are, in the order they are printed.
+  static var rows: [Row] { KernelBench.rows }
+
+  /// The most memory the process ever held, in MiB.
+  static func peakMebibytes() -> Double {
+    var usage = rusage()
+    getrusage(RUSAGE_SELF.rawValue, &usage)
+    return Double(usage.ru_maxrss) / 1024
+  }
+}
+
+extension BenchRow {
+  /// The row as a table shows it.
+  var cells: [String] {
+    let shared = share.map { Builtins.compact(($0 * 1000).rounded() / 10) + " %" } ?? ""
+    let others = more.map { "\($0.name) \(Builtins.compact($0.value))" }.joined(separator: " · ")
+    return [name, Builtins.compact(value), unit, limit.map { Builtins.compact($0) } ?? "", shared, others]
+  }
+
+  /// The row as JSON has it.
+  var record: JSON {
+    var members: [(String, JSON)] = [("name", .string(name)), ("value", .double(value)), ("unit", .string(unit))]
+    if let limit, let share { members += [("limit", .double(limit)), ("share", .double(share))] }
+    members += more.map { ($0.name.split(separator: " ").joined(separator: "_"), .double($0.value)) }
+    members.append(("peak_mib", .double(Bench.peakMebibytes())))
+    return .object(.init(uniqueKeysWithValues: members))
+  }
+}

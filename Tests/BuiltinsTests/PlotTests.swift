@@ -1,0 +1,90 @@
+// Pictures: what is drawn in the terminal and in SVG, at ordinary and at odd numbers.
+import Builtins
+import Foundation
+import Language
+import XCTest
+
+final class PlotTests: XCTestCase {
+  private func shown(_ code: String, colour: Bool = false) throws -> String {
+    guard case .object(let plot) = try TestSession().run(code) else {
+      XCTFail("no plot: \(code)")
+      return ""
+    }
+    return plot.display(DisplayOptions(width: 60, colour: colour, plain: !colour))
+  }
+
+  func testCurveInBraille() throws {
+    let text = try shown("plot([0, 1, 2, 3, 4], title: \"line\", height: 4, width: 24)")
+    let lines = text.split(separator: "\n").map(String.init)
+    XCTAssertEqual(lines.first, "line")
+    XCTAssertEqual(lines.count, 1 + 4 + 2)
+    XCTAssertTrue(text.unicodeScalars.contains { (0x2801...0x28FF).contains($0.value) })
+    XCTAssertFalse(text.contains("\u{1B}"))
+    XCTAssertTrue(lines.allSatisfy { TextWidth.of($0) <= 24 + 8 }, text)
+  }
+
+  func testColourOnlyWhereAsked() throws {
+    XCTAssertTrue(try shown("plot([1, 2, 3])", colour: true).contains("\u{1B}[38;5;"))
+    XCTAssertTrue(try shown("heatmap([[1, 2], [3, 4]])", colour: true).contains("▀"))
+    XCTAssertFalse(try shown("heatmap([[1, 2], [3, 4]])").contains("\u{1B}"))
+  }
+
+  func testRowsByName() throws {
+    let text = try shown("plot([{step: 1, loss: 0.69}, {step: 2, loss: 0.5, extra: none}], \"loss\")")
+    XCTAssertTrue(text.contains("loss"))
+    assertErrors([
+      ("plot([{loss: 1}], \"lost\")", "did you mean 'loss'"), ("plot([])", "at least one"), ("plot([1], [1, 2])", "as many"),
+      ("plot([0, -1], log: true)", "above 0"), ("heatmap([[1], [1, 2]])", "one length"), ("hist([])", "finite"),
+      ("plot(\"abc\")", "numbers"),
+    ])
+  }
+
+  func testOddNumbersDraw() throws {
+    for code in [
+      "plot([1])", "plot([5, 5, 5])", "plot([1e-300, 2e-300])", "plot([1e300, -1e300])", "plot([1, none, 3])", "plot([0, 0])",
+      "plot([1, 10, 1000], log: true)",
+      "hist([1, 1, 1])", "hist([1e308, -1e308])", "hist(randn(1000))", "heatmap([[5]])", "heatmap(randn(100, 300))", "plot(arange(5000))",
+      "plot(0..<3, [1, 4, 9])",
+    ] {
+      XCTAssertFalse(try shown(code).isEmpty, code)
+      XCTAssertTrue(try TestSession().source("\(code).svg").contains("<svg"), code)
+    }
+  }
+
+  func testSVGIsWellFormed() throws {
+    guard case .string(let svg) = try TestSession().run("plot([3, 1, 2], title: \"a < b & c\").svg") else { return XCTFail("no text") }
+    let parser = XMLCheck(svg)
+    XCTAssertTrue(parser.isBalanced, svg)
+    XCTAssertTrue(svg.contains("a &lt; b &amp; c"))
+  }
+
+  func testSparkline() throws {
+    assertPrograms([
+      ("sparkline([0, 1, 2, 3, 4, 5, 6, 7])", "\"▁▂▃▄▅▆▇█\""), ("sparkline([1, 1])", "\"▄▄\""), ("sparkline([1, none, 2])", "\"▁ █\""),
+      ("sparkline([])", "\"\""),
+    ])
+  }
+}
+
+/// Whether every tag of a document is closed.
+private struct XMLCheck {
+  let isBalanced: Bool
+
+  init(_ text: String) {
+    var open: [Substring] = []
+    var isGood = true
+    for piece in text.split(separator: "<").dropFirst(text.hasPrefix("<") ? 0 : 1) {
+      guard let end = piece.firstIndex(of: ">") else {
+        isGood = false
+        break
+      }
+      let tag = piece[..<end]
+      if tag.hasPrefix("/") {
+        isGood = isGood && open.popLast() == tag.dropFirst()
+      } else if !tag.hasSuffix("/") {
+        open.append(tag.prefix { $0 != " " })
+      }
+    }
+    isBalanced = isGood && open.isEmpty
+  }
+}
