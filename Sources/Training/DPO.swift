@@ -1,5 +1,6 @@
 // Direct preference optimization as an objective: both answers of each pair under policy and reference, one preference loss.
 
+import Models
 import Tensors
 
 /// A tokenized preference pair, cut to its length limit.
@@ -48,7 +49,7 @@ final class ReferenceCache {
     let missing = indices.filter { scores[$0] == nil && examples[$0].referenceChosen == nil }
     if !missing.isEmpty {
       let answers = try withoutRecording {
-        try Answers.score(missing.map { examples[$0] }, model: model, adapters: adapters, checkpointing: false)
+        try Answers.score(missing.map { examples[$0] }, model: model, options: ForwardOptions(adapters: adapters))
       }
       for (i, index) in missing.enumerated() { scores[index] = (answers.chosen(i), answers.rejected(i)) }
     }
@@ -65,11 +66,11 @@ struct Answers {
   let tokens: Int
 
   static func score(
-    _ examples: [PreferenceExample], model: any TrainableModel, adapters: Bool, checkpointing: Bool
+    _ examples: [PreferenceExample], model: any TrainableModel, options: ForwardOptions
   ) throws -> Answers {
     let sequences = examples.map { $0.prompt + $0.chosen } + examples.map { $0.prompt + $0.rejected }
     let from = examples.map(\.scoredFrom) + examples.map(\.scoredFrom)
-    let logProbs = try model.tokenLogProbs(sequences, scoredFrom: from, adapters: adapters, checkpointing: checkpointing)
+    let logProbs = try model.tokenLogProbs(sequences, scoredFrom: from, options: options)
     var ranges: [Range<Int>] = []
     for (sequence, start) in zip(sequences, from) {
       let begin = ranges.last?.upperBound ?? 0
@@ -116,14 +117,16 @@ public final class DPO: Objective {
 
   /// Reference, policy, loss: and the derivative of the loss with respect to every token's log-prob.
   public func measure(
-    _ microBatch: [Int], of batch: Batch, model: any TrainableModel, checkpointing: Bool
+    _ microBatch: [Int], of batch: Batch, model: any TrainableModel, options forward: ForwardOptions
   ) throws -> Measurement {
     let referenceScores =
       switch reference {
       case .adaptersOff: try cache.scores(of: microBatch, examples, under: model, adapters: false)
       case .model(let other): try cache.scores(of: microBatch, examples, under: other, adapters: true)
       }
-    let answers = try Answers.score(microBatch.map { examples[$0] }, model: model, adapters: true, checkpointing: checkpointing)
+    // Policy and reference run without dropout, as in TRL: otherwise the first margins would not be 0.
+    let policy = ForwardOptions(checkpointing: forward.checkpointing)
+    let answers = try Answers.score(microBatch.map { examples[$0] }, model: model, options: policy)
     let sides = microBatch.enumerated().map { i, index in
       bothSides(of: examples[index], chosen: answers.chosen(i), rejected: answers.rejected(i), reference: referenceScores[index])
     }
@@ -199,5 +202,21 @@ public final class DPO: Objective {
     return PairReport(
       index: index, chosen: sides.chosen, rejected: sides.rejected, loss: loss.value, weight: -loss.chosen / options.beta,
       rewardChosen: chosen, rewardRejected: rejected, margin: chosen - rejected)
+  }
+}
+
+/// log π − log π_ref of an answer, summed over its tokens.
+public func logRatio(of answer: [Int], after prompt: [Int], _ policy: any TrainableModel, _ reference: Reference) throws -> Double {
+  let from = max(1, prompt.count)
+  func sum(_ model: any TrainableModel, adapters: Bool) throws -> Double {
+    try withoutRecording {
+      let options = ForwardOptions(adapters: adapters)
+      let logProbs = try model.tokenLogProbs([prompt + answer], scoredFrom: [from], options: options)
+      return (0..<logProbs.count).reduce(0) { $0 + Double(logProbs.pointer[$1]) }
+    }
+  }
+  switch reference {
+  case .adaptersOff: return try sum(policy, adapters: true) - sum(policy, adapters: false)
+  case .model(let other): return try sum(policy, adapters: true) - sum(other, adapters: true)
   }
 }

@@ -26,6 +26,12 @@ public struct MetricLog: Sendable, Equatable {
     rows.append(row)
   }
 
+  /// Adds metrics to the last row.
+  mutating func merge(_ metrics: [(String, Double)]) {
+    guard !rows.isEmpty else { return }
+    for (name, value) in metrics { rows[rows.count - 1][name] = value }
+  }
+
   /// Forgets all updates after the first `count`.
   mutating func truncate(to count: Int) { rows.removeLast(max(0, rows.count - count)) }
 }

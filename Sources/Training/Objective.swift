@@ -1,5 +1,6 @@
 // What a trainer optimises: the seam between the loop, which knows no data, and SFT or DPO, which know no optimizer.
 
+import Models
 import Tensors
 
 /// What the loop needs of a model.
@@ -12,10 +13,11 @@ public protocol TrainableModel: AnyObject {
   /// - Parameters:
   ///   - sequences: Token ids; each sequence sees itself only.
   ///   - scoredFrom: The first scored position of each, at least 1.
-  ///   - adapters: Whether low-rank adapters take part; without them the model is its own reference.
-  ///   - checkpointing: Whether blocks are recomputed in the backward pass.
-  func tokenLogProbs(_ sequences: [[Int]], scoredFrom: [Int], adapters: Bool, checkpointing: Bool) throws -> Tensor
+  ///   - options: Whether adapters take part (without them the model is its own reference), what is recomputed, dropout.
+  func tokenLogProbs(_ sequences: [[Int]], scoredFrom: [Int], options: ForwardOptions) throws -> Tensor
 }
+
+extension LanguageModel: TrainableModel {}
 
 /// One micro-batch, computed.
 public struct Measurement {
@@ -36,7 +38,7 @@ public protocol Objective: AnyObject {
   /// Examples to train on.
   var exampleCount: Int { get }
   /// Computes one micro-batch of an update: forward passes and loss. Shares of all micro-batches add up to the update's loss.
-  func measure(_ microBatch: [Int], of batch: Batch, model: any TrainableModel, checkpointing: Bool) throws -> Measurement
+  func measure(_ microBatch: [Int], of batch: Batch, model: any TrainableModel, options: ForwardOptions) throws -> Measurement
   /// Metrics of a whole update beyond `loss`, under TRL's names.
   func metrics(pairs: [PairReport], rows: [RowReport]) -> [(String, Double)]
 }

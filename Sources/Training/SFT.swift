@@ -1,5 +1,6 @@
 // Supervised fine-tuning as an objective: the mean negative log-likelihood of the trained tokens of the whole update.
 
+import Models
 import Tensors
 
 /// A tokenized conversation or text with its label mask.
@@ -37,11 +38,10 @@ public final class SFT: Objective {
 
   /// Log-probs of the labels and the derivative of their mean.
   public func measure(
-    _ microBatch: [Int], of batch: Batch, model: any TrainableModel, checkpointing: Bool
+    _ microBatch: [Int], of batch: Batch, model: any TrainableModel, options: ForwardOptions
   ) throws -> Measurement {
     let documents = microBatch.flatMap { examples[$0] }
-    let logProbs = try model.tokenLogProbs(
-      documents.map(\.ids), scoredFrom: documents.map(\.scoredFrom), adapters: true, checkpointing: checkpointing)
+    let logProbs = try model.tokenLogProbs(documents.map(\.ids), scoredFrom: documents.map(\.scoredFrom), options: options)
     // The mean runs over the tokens of all micro-batches, so 4 × 1 and 1 × 4 are the same update.
     let total = batch.indices.reduce(0) { $0 + examples[$1].reduce(0) { $0 + $1.trainedTokens } }
     let share = 1 / Double(max(1, total))

@@ -38,6 +38,13 @@ public struct Schedule: Sendable, Equatable {
     self.warmupSteps = warmupSteps
   }
 
+  /// The schedule of a run of `totalSteps` updates under these options.
+  public init(_ options: TrainOptions, totalSteps: Int) {
+    self.init(
+      kind: options.schedule, baseRate: options.learningRate, minRate: options.minLearningRate, totalSteps: totalSteps,
+      warmupSteps: options.warmupSteps ?? Schedule.warmupSteps(ratio: options.warmupRatio, totalSteps: totalSteps))
+  }
+
   /// The warm-up of a share of the run: ⌈ratio · steps⌉.
   public static func warmupSteps(ratio: Double, totalSteps: Int) -> Int { Int((ratio * Double(totalSteps)).rounded(.up)) }
 

@@ -1,6 +1,7 @@
 // THE loop: batch → log-probs → loss → gradients → clip → update. SFT and DPO share it; saving, printing and evaluating are
 // its callers. Until the update nothing but scratch has changed, so an interrupt or an error leaves the trainer as it was.
 
+import Models
 import OrderedCollections
 import Tensors
 
@@ -36,10 +37,7 @@ public final class TrainLoop {
     self.objective = objective
     self.options = try options.validated()
     plan = BatchPlan(exampleCount: objective.exampleCount, options: options)
-    let total = plan.totalSteps(options)
-    schedule = Schedule(
-      kind: options.schedule, baseRate: options.learningRate, minRate: options.minLearningRate, totalSteps: total,
-      warmupSteps: options.warmupSteps ?? Schedule.warmupSteps(ratio: options.warmupRatio, totalSteps: total))
+    schedule = Schedule(options, totalSteps: plan.totalSteps(options))
     parameters = trainable.map(\.tensor)
     optimizer = try Optimizer(kind: options.optimizer, parameters: trainable)
     timeline = Timeline(budget: options.snapshotBytes)
@@ -70,13 +68,6 @@ public final class TrainLoop {
     return report
   }
 
-  /// The report of the next batch, without updating; its backward pass is run and dropped.
-  ///
-  /// - Parameter other: Another objective over the same examples, to see the same batch under other options.
-  public func inspect(under other: (any Objective)? = nil, poll: () throws -> Void = {}) throws -> StepReport {
-    try measure(plan.batch(step: stepCount), objective: other ?? objective, poll: poll).report
-  }
-
   /// The gradients that the next update would follow, before clipping.
   package func inspectGradients() throws -> [Tensor] {
     try measure(plan.batch(step: stepCount), objective: objective, poll: {}).gradients
@@ -89,9 +80,11 @@ public final class TrainLoop {
     var sum: [Tensor] = []
     var (value, tokens) = (0.0, 0)
     var (pairs, rows) = ([PairReport](), [RowReport]())
-    for microBatch in batch.microBatches {
+    for (number, microBatch) in batch.microBatches.enumerated() {
       try poll()
-      let part = try objective.measure(microBatch, of: batch, model: model, checkpointing: options.gradientCheckpointing)
+      let pass = DropoutPass(seed: options.seed, number: stepCount * options.gradientAccumulation + number)
+      let forward = ForwardOptions(checkpointing: options.gradientCheckpointing, dropout: pass)
+      let part = try objective.measure(microBatch, of: batch, model: model, options: forward)
       let gradients = try gradients(of: part.loss, with: parameters)
       sum = sum.isEmpty ? gradients : Gradients.add(gradients, to: sum)
       value += part.value

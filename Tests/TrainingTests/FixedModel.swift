@@ -1,5 +1,6 @@
 // A model whose log-probs are its parameters: what a loss does to a log-prob is then the gradient of a parameter.
 
+import Models
 import Tensors
 import Training
 
@@ -14,7 +15,7 @@ final class FixedModel: TrainableModel {
 
   var trainable: [(name: String, tensor: Tensor)] { [("log_probs", logProbs)] }
 
-  func tokenLogProbs(_ sequences: [[Int]], scoredFrom: [Int], adapters: Bool, checkpointing: Bool) throws -> Tensor {
+  func tokenLogProbs(_ sequences: [[Int]], scoredFrom: [Int], options: ForwardOptions) throws -> Tensor {
     let logProbs = logProbs
     let copy = try logProbs.copied()
     return Tensor.record("fixed", output: copy, inputs: [logProbs]) { pass in

@@ -2,6 +2,7 @@
 
 import Formats
 import Foundation
+import Models
 import Tensors
 import Training
 import XCTest
@@ -48,7 +49,8 @@ final class BigramModel: TrainableModel {
 
   var trainable: [(name: String, tensor: Tensor)] { [("table.weight", adapter)] }
 
-  func tokenLogProbs(_ sequences: [[Int]], scoredFrom: [Int], adapters: Bool, checkpointing: Bool) throws -> Tensor {
+  func tokenLogProbs(_ sequences: [[Int]], scoredFrom: [Int], options: ForwardOptions) throws -> Tensor {
+    let adapters = options.adapters
     if adapters { passes.with += 1 } else { passes.without += 1 }
     var steps: [(previous: Int, next: Int)] = []
     for (sequence, from) in zip(sequences, scoredFrom) where from < sequence.count {

@@ -1,6 +1,7 @@
 // The loop on a model that can be checked by hand: exactness of going back, of interrupts and of accumulation.
 
 import Foundation
+import Models
 import Tensors
 import Training
 import XCTest
@@ -190,7 +191,7 @@ final class TrainLoopTests: XCTestCase {
       SFTExample(ids: [4, 4, 2], trained: [false, true, true]),
       SFTExample(ids: [7, 1], trained: [true, true]),
     ]
-    let scores = try model.tokenLogProbs(documents.map(\.ids), scoredFrom: [1, 1, 1], adapters: true, checkpointing: false).values
+    let scores = try model.tokenLogProbs(documents.map(\.ids), scoredFrom: [1, 1, 1], options: ForwardOptions()).values
     let expected = -[1, 2, 4, 5, 6].reduce(0.0) { $0 + Double(scores[$1]) } / 5
     for (size, accumulation) in [(3, 1), (1, 3), (2, 2)] {
       var options = TrainOptions(batch: size)

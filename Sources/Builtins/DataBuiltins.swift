@@ -1,0 +1,129 @@
+// Data: preference pairs and conversations, and what can be done with their rows.
+
+import Formats
+import Language
+import Training
+
+private let category = "Data"
+private var source: Parameter {
+  Parameter("source", .anyOf([.string, .list, .object("dataset")]), help: "a .jsonl or .json file, or a list of maps")
+}
+private var dataset: Parameter { Parameter("data", .object("dataset")) }
+
+/// Rows for datasets.
+public func dataBuiltins() -> [Builtin] {
+  [
+    Builtin(
+      "preferences", category: category, [source], returns: "dataset",
+      summary: "Pairs of a better and a worse answer to a prompt.",
+      example: "preferences([{prompt: \"2 + 2?\", chosen: \"4\", rejected: \"5\"}])",
+      details: """
+        A row has prompt, chosen and rejected, as strings or as lists of {role, content}. Lists may hold the prompt too: what both
+        begin with is the prompt. Or it is tokenized already: prompt_ids, chosen_ids, rejected_ids. Rows that cannot be used are
+        listed in .skipped with line and reason.
+        """
+    ) { call in .object(DatasetValue(try datasetArgument(call, "source", .preferences))) },
+    Builtin(
+      "conversations", category: category, [source], returns: "dataset",
+      summary: "Conversations to learn from.",
+      example: "conversations([{messages: [{role: \"user\", content: \"Ahoy\"}, {role: \"assistant\", content: \"Aye\"}]}])",
+      details: """
+        A row has messages, a list of {role, content} (ShareGPT's from and value are understood); or prompt and completion; or text;
+        or input_ids and labels, -100 where nothing is to be learned. Rows that cannot be used are listed in .skipped.
+        """
+    ) { call in .object(DatasetValue(try datasetArgument(call, "source", .conversations))) },
+    Builtin(
+      "take", category: category, [dataset, Parameter("n", .int, range: 0...9e15, help: "how many")], returns: "dataset",
+      summary: "The first n rows.", example: "preferences([{prompt: \"a\", chosen: \"b\", rejected: \"c\"}]) |> take(1)"
+    ) { call in
+      let data = try call.object("data", as: DatasetValue.self).dataset
+      return .object(DatasetValue(data.selecting(0..<min(try call.int("n"), data.rows.count))))
+    },
+    Builtin(
+      "skip", category: category, [dataset, Parameter("n", .int, range: 0...9e15, help: "how many")], returns: "dataset",
+      summary: "All rows but the first n.", example: "preferences([{prompt: \"a\", chosen: \"b\", rejected: \"c\"}]) |> skip(1)"
+    ) { call in
+      let data = try call.object("data", as: DatasetValue.self).dataset
+      return .object(DatasetValue(data.selecting(min(try call.int("n"), data.rows.count)..<data.rows.count)))
+    },
+    Builtin(
+      "shuffle", category: category,
+      [dataset, Parameter("seed", .int, default: Value.none, help: "what the order derives from; none: the session's own")],
+      returns: "dataset", summary: "The rows in random order.",
+      example: "preferences([{prompt: \"a\", chosen: \"b\", rejected: \"c\"}]) |> shuffle(seed: 1)"
+    ) { call in
+      let seed = try call.optionalInt("seed").map { UInt64(bitPattern: Int64($0)) } ?? Session.of(call).drawSeed()
+      return .object(DatasetValue(try call.object("data", as: DatasetValue.self).dataset.shuffled(seed: seed)))
+    },
+    Builtin(
+      "split", category: category,
+      [
+        dataset, Parameter("test", .float, default: 0.1, range: 0...9e15, help: "the share of the second part, or from 1 on its rows"),
+        Parameter("seed", .int, default: 42, help: "what the order derives from; none keeps the order"),
+      ],
+      returns: "list", summary: "Two datasets: one to train on and one to test with.",
+      example: "train, test = split(preferences([{prompt: \"a\", chosen: \"b\", rejected: \"c\"}]), test: 1)",
+      body: splitDataset),
+    Builtin(
+      "filter", category: category, [dataset, Parameter("f", .function, help: "says whether to keep a row")], returns: "dataset",
+      summary: "The rows for which f is true.",
+      example: "preferences([{prompt: \"a\", chosen: \"b\", rejected: \"c\"}]) |> filter(row => len(row.chosen) > 0)"
+    ) { call in
+      let data = try call.object("data", as: DatasetValue.self)
+      let kept = try data.dataset.rows.indices.filter { index in
+        if call.context.isInterrupted { throw Interrupted() }
+        return try truth(of: call.context.call(call["f"], [data.element(at: index)]))
+      }
+      return .object(DatasetValue(data.dataset.selecting(kept)))
+    },
+    Builtin(
+      "map", category: category, [dataset, Parameter("f", .function, help: "gives a row, as a map, for each row")],
+      returns: "dataset", summary: "The dataset with each row replaced by f of it; rows that can no longer be used are skipped.",
+      example:
+        "preferences([{prompt: \"a\", chosen: \"b\", rejected: \"c\"}]) |> map(row => ({prompt: upper(row.prompt), chosen: row.chosen, rejected: row.rejected}))"
+    ) { call in
+      let data = try call.object("data", as: DatasetValue.self).dataset
+      return .object(
+        DatasetValue(
+          try data.mapping { row in
+            if call.context.isInterrupted { throw Interrupted() }
+            return try call.context.call(call["f"], [Value(.object(row.fields))]).json()
+          }))
+    },
+  ]
+}
+
+private func splitDataset(_ call: Call) throws -> Value {
+  let data = try call.object("data", as: DatasetValue.self).dataset
+  let wanted = try call.double("test")
+  let count = data.rows.count
+  let test = wanted < 1 ? Int((wanted * Double(count)).rounded()) : Int(wanted)
+  guard test <= count else { throw ZsError("a test part of \(test) of \(count) rows", hint: "a share such as 0.1", argument: "test") }
+  var ordered = data
+  if let seed = try call.optionalInt("seed") { ordered = data.shuffled(seed: UInt64(bitPattern: Int64(seed))) }
+  return .list([
+    .object(DatasetValue(ordered.selecting(0..<count - test))), .object(DatasetValue(ordered.selecting(count - test..<count))),
+  ])
+}
+
+/// A dataset of an argument: one made before, a file, or a list of maps.
+func datasetArgument(_ call: Call, _ name: String, _ kind: DatasetKind) throws -> Dataset {
+  switch call[name] {
+  case .string(let path):
+    if path.hasPrefix("hf://") {
+      throw ZsError("datasets of the Hub cannot be read yet", hint: "save the rows as .jsonl and give the path", argument: name)
+    }
+    return try Dataset(kind, path: path)
+  case .list(let rows): return try Dataset(kind, rows: rows.map { try $0.json() })
+  case .object(let object as DatasetValue):
+    guard object.dataset.kind == kind else {
+      // Rows of the other kind may hold what this one needs, such as the messages of UltraFeedback.
+      return try Dataset(kind, rows: object.dataset.rows.map { .object($0.fields) }, name: object.dataset.name)
+    }
+    return object.dataset
+  default:
+    throw ZsError(
+      kind: "type", message: "\(call.builtin.name) takes '\(name)' as a path, a list of maps or a dataset, not \(call[name].typeName)",
+      argument: name)
+  }
+}

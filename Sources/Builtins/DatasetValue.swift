@@ -1,0 +1,120 @@
+// A dataset as a zs value: rows that can be walked, indexed and sliced, and what was left out of it.
+
+import Formats
+import Language
+import Training
+
+/// A dataset of the language.
+public final class DatasetValue: ObjectValue {
+  /// The rows.
+  public let dataset: Dataset
+
+  /// Wraps a dataset.
+  public init(_ dataset: Dataset) { self.dataset = dataset }
+
+  /// The name that `type(x)` gives.
+  public var typeName: String { "dataset" }
+
+  /// What is known of it as a whole.
+  public var fieldNames: [String] { ["name", "kind", "columns", "skipped"] }
+
+  /// A field by name.
+  public func field(_ name: String) throws -> Value? {
+    switch name {
+    case "name": .string(dataset.name)
+    case "kind": .string(dataset.kind.rawValue)
+    case "columns": .list(dataset.columns.map { .string($0) })
+    case "skipped": skippedValue(dataset.skipped)
+    default: nil
+    }
+  }
+
+  /// `d[i]` is a row as a map, `d[a:b]` a dataset.
+  public func subscripted(_ index: [IndexArgument]) throws -> Value {
+    guard index.count == 1, let index = index.first else { throw ZsError("a dataset has one axis", hint: "d[0] or d[10:20]") }
+    switch index {
+    case .at(.int(let number)):
+      let count = dataset.rows.count
+      let place = number < 0 ? Int(number) + count : Int(number)
+      guard dataset.rows.indices.contains(place) else {
+        throw ZsError(kind: "index", message: "row \(number) of a dataset with \(count) rows", hint: "rows go from 0 to \(count - 1)")
+      }
+      return try element(at: place)
+    case .slice(let lower, let upper, let step):
+      let places = try sliceIndices(lower, upper, step, count: dataset.rows.count)
+      return .object(DatasetValue(dataset.selecting(places)))
+    case .at(let value): throw ZsError(kind: "type", message: "a dataset is indexed by an int, not \(value.typeName)")
+    case .ellipsis: throw ZsError("a dataset has one axis", hint: "d[0] or d[10:20]")
+    }
+  }
+
+  /// The number of rows.
+  public func elementCount() throws -> Int? { dataset.rows.count }
+
+  /// A row as a map.
+  public func element(at index: Int) throws -> Value { Value(.object(dataset.rows[index].fields)) }
+
+  /// The rows as a list of maps.
+  public func plain() throws -> Value { .list(try dataset.rows.indices.map { try element(at: $0) }) }
+
+  /// Whether both hold the same rows.
+  public func isEqual(to other: any ObjectValue) -> Bool { (other as? DatasetValue)?.dataset == dataset }
+
+  /// Counts, what was skipped and why, and the first rows.
+  public func display(_ options: DisplayOptions) -> String {
+    let count = dataset.rows.count
+    var lines = [
+      "dataset \(dataset.name) · \(count) \(dataset.kind.rowName)\(count == 1 ? "" : "s") · \(dataset.columns.joined(separator: " "))"
+    ]
+    lines += skippedLines(dataset.skipped)
+    let shown = min(count, 5, max(1, options.maxRows - lines.count))
+    let columns = Array(dataset.columns.filter { $0 != "prompt_id" && $0 != "messages" || dataset.kind == .conversations }.prefix(4))
+    let rows = (0..<shown).map { index in
+      ["\(index)"] + columns.map { name in shortText(dataset.rows[index].fields[name] ?? .null) }
+    }
+    let table = TextTable(headings: [""] + columns, rows: rows, numeric: [true] + columns.map { _ in false })
+    lines.append(table.text(width: options.width, maxRows: options.maxRows, colour: options.colour))
+    if count > shown { lines.append("… \(count - shown) more") }
+    return lines.joined(separator: "\n")
+  }
+}
+
+/// Rows left out, as maps of line and reason.
+func skippedValue(_ skipped: [SkippedRow]) -> Value {
+  .list(skipped.map { .map(["line": .int(Int64($0.line)), "reason": .string($0.reason)]) })
+}
+
+/// At most four lines on the rows left out.
+func skippedLines(_ skipped: [SkippedRow]) -> [String] {
+  guard !skipped.isEmpty else { return [] }
+  var lines = ["\(skipped.count) row\(skipped.count == 1 ? "" : "s") skipped:"]
+  lines += skipped.prefix(skipped.count > 3 ? 2 : 3).map { "  line \($0.line): \($0.reason)" }
+  if skipped.count > 3 { lines.append("  … \(skipped.count - 2) more in .skipped") }
+  return lines
+}
+
+/// The words of a field, for a cell of a table: of messages, what the last one says.
+func shortText(_ value: JSON) -> String {
+  if let text = value.string { return String(text.prefix(200)) }
+  if let last = value.array?.last, let text = last["content"]?.string { return String(text.prefix(200)) }
+  return String(value.serialized().prefix(200))
+}
+
+/// The places a slice picks out of `count`, by Python's rules.
+func sliceIndices(_ lower: Value?, _ upper: Value?, _ step: Value?, count: Int) throws -> [Int] {
+  func number(_ value: Value?) throws -> Int? {
+    guard let value, !value.isNone else { return nil }
+    guard case .int(let number) = value else { throw ZsError(kind: "type", message: "a slice takes ints, not \(value.typeName)") }
+    return Int(number)
+  }
+  let step = try number(step) ?? 1
+  guard step != 0 else { throw ZsError("a slice cannot have a step of 0") }
+  func clamped(_ place: Int?, _ standard: Int) -> Int {
+    guard let place else { return standard }
+    let absolute = place < 0 ? place &+ count : place
+    return step > 0 ? min(max(absolute, 0), count) : min(max(absolute, -1), count - 1)
+  }
+  let start = clamped(try number(lower), step > 0 ? 0 : count - 1)
+  let end = clamped(try number(upper), step > 0 ? count : -1)
+  return Array(stride(from: start, to: end, by: step))
+}

@@ -1,0 +1,87 @@
+// Questions to a trainer that leave no trace: another objective on the next batch, the effect of other options, unseen data.
+
+import Models
+import Tensors
+
+extension TrainLoop {
+  /// The report of the next batch, without updating; its backward pass is run and dropped.
+  ///
+  /// - Parameter other: Another objective over the same examples, to see the same batch under other options.
+  public func inspect(under other: (any Objective)? = nil, poll: () throws -> Void = {}) throws -> StepReport {
+    try measure(plan.batch(step: stepCount), objective: other ?? objective, poll: poll).report
+  }
+
+  /// Takes the next step under other options, measures its batch once more, and takes the step back.
+  ///
+  /// - Returns: The report of the batch before the update, and the loss of the same batch after it.
+  public func tryStep(
+    under other: (any Objective)? = nil, options: TrainOptions, poll: () throws -> Void = {}
+  ) throws -> (report: StepReport, lossAfter: Double) {
+    let options = try options.validated()
+    let objective = other ?? objective
+    let batch = plan.batch(step: stepCount)
+    var (report, gradients) = try measure(batch, objective: objective, poll: poll)
+    report.learningRate = Schedule(options, totalSteps: totalSteps).rate(step: stepCount)
+    report.metrics["learning_rate"] = report.learningRate
+    let origin = try Snapshot(of: self)
+    defer { origin.restore(self) }
+    let optimizer =
+      options.optimizer == self.options.optimizer ? optimizer : try Optimizer(kind: options.optimizer, parameters: model.trainable)
+    optimizer.update(
+      gradients, step: stepCount + 1, rate: report.learningRate,
+      clipping: Gradients.clipping(norm: report.gradNorm, to: options.maxGradNorm), options: options)
+    return (report, try evaluate(objective, on: batch, poll: poll).loss)
+  }
+
+  /// Loss and metrics over all examples of an objective, without gradients: means over pairs or tokens.
+  public func evaluate(_ objective: any Objective, poll: () throws -> Void = {}) throws -> StepReport {
+    var order = options
+    order.shuffle = false
+    order.gradientAccumulation = max(1, objective.exampleCount)
+    return try evaluate(objective, on: BatchPlan(exampleCount: objective.exampleCount, options: order).batch(step: 0), poll: poll)
+  }
+
+  private func evaluate(_ objective: any Objective, on batch: Batch, poll: () throws -> Void) throws -> StepReport {
+    var (value, tokens) = (0.0, 0)
+    var (pairs, rows) = ([PairReport](), [RowReport]())
+    try withoutRecording {
+      for microBatch in batch.microBatches {
+        try poll()
+        let part = try objective.measure(microBatch, of: batch, model: model, options: ForwardOptions())
+        value += part.value
+        tokens += part.tokens
+        pairs += part.pairs
+        rows += part.rows
+      }
+    }
+    var report = StepReport(step: stepCount, loss: value, gradNorm: 0, learningRate: 0, metrics: ["loss": value], pairs: pairs, rows: rows)
+    for (name, value) in objective.metrics(pairs: pairs, rows: rows) { report.metrics[name] = value }
+    report.metrics["num_tokens"] = Double(tokens)
+    return report
+  }
+
+  /// The norm of each parameter's gradient for the next batch, before clipping.
+  public func gradientNorms(poll: () throws -> Void = {}) throws -> [(name: String, norm: Double)] {
+    let gradients = try measure(plan.batch(step: stepCount), objective: objective, poll: poll).gradients
+    return zip(model.trainable, gradients).map { ($0.name, Gradients.norm([$1])) }
+  }
+
+  /// A second trainer at the same step, on a model of the same shape that becomes a copy of this one's.
+  public func fork(onto model: any TrainableModel) throws -> TrainLoop {
+    let copy = try TrainLoop(model: model, objective: objective, options: options)
+    guard zip(copy.parameters, parameters).allSatisfy({ $0.shape == $1.shape }), copy.parameters.count == parameters.count else {
+      throw TrainingError("a trainer can be forked only onto a model of the same parameters")
+    }
+    try Snapshot(of: self).restore(copy)
+    copy.history = history
+    copy.timeline = timeline
+    return copy
+  }
+}
+
+extension TrainLoop {
+  /// Puts the metrics of an evaluation into the history, beside those of the last update, as `eval_…`.
+  public func recordEvaluation(_ report: StepReport) {
+    history.merge(report.metrics.map { ("eval_" + $0, $1) })
+  }
+}
