@@ -55,8 +55,8 @@ public struct BinarizedPair: Equatable, Sendable {
 public struct Binarized: Equatable, Sendable {
   /// One pair per prompt whose scores differ, in the order of the prompts.
   public let pairs: [BinarizedPair]
-  /// Prompts whose answers all have the same score.
-  public let equalScores: Int
+  /// Positions of the prompts whose answers all have the same score.
+  public let equalScores: [Int]
 }
 
 /// Makes one preference pair of each prompt: the best-scored answer against another.
@@ -65,16 +65,16 @@ public struct Binarized: Equatable, Sendable {
 /// - Source: Tunstall et al. 2023, arXiv:2310.16944, section 3 "AI Feedback through Preferences".
 public func binarize(_ prompts: [ScoredPrompt], rejected choice: RejectedChoice, seed: UInt64) -> Binarized {
   var pairs: [BinarizedPair] = []
-  var equalScores = 0
+  var equalScores: [Int] = []
   let source = RandomSource(seed: seed)
   for (place, prompt) in prompts.enumerated() {
     guard let best = prompt.answers.map(\.score).max(), let chosen = prompt.answers.first(where: { $0.score == best }) else {
-      equalScores += 1
+      equalScores.append(place)
       continue
     }
     let below = prompt.answers.filter { $0.score < best }
     guard let worst = below.map(\.score).min() else {
-      equalScores += 1
+      equalScores.append(place)
       continue
     }
     var draw = source.split("binarize/\(place)")

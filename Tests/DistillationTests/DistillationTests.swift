@@ -63,6 +63,6 @@ final class DistillationTests: XCTestCase {
     let empty = ScoredPrompt(prompt: "q", answers: [])
     let result = binarize([equal, empty], rejected: .random, seed: 1)
     XCTAssertEqual(result.pairs, [])
-    XCTAssertEqual(result.equalScores, 2)
+    XCTAssertEqual(result.equalScores, [0, 1])
   }
 }
