@@ -31,7 +31,8 @@ public func distillationBuiltins() -> [Builtin] {
         Parameter("seed", .int, default: 42, help: "what the draws derive from"),
       ],
       returns: "dataset", summary: "Preference pairs from scored answers: the best against one scored strictly below it.",
-      example: "binarize([{prompt: \"2 + 2?\", completions: [{model: \"a\", text: \"4\", score: 9}, {model: \"b\", text: \"5\", score: 1}]}])",
+      example:
+        "binarize([{prompt: \"2 + 2?\", completions: [{model: \"a\", text: \"4\", score: 9}, {model: \"b\", text: \"5\", score: 1}]}])",
       details: """
         The pairs carry score_chosen, score_rejected, model_chosen and model_rejected. A prompt whose scores are all equal gives no
         pair; it is counted in .skipped. UltraFeedback's own rows (instruction, completions with response and overall_score) work too.

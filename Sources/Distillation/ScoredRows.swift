@@ -61,7 +61,7 @@ private func scoredPrompt(_ row: JSON) throws(Unusable) -> ScoredPrompt {
       throw Unusable(reason: "completion \(place + 1) has no text")
     }
     let given = completion["score"] ?? completion["overall_score"]
-    guard let score = (given?.double) ?? given?.string.flatMap({ Double($0) }), score.isFinite else {
+    guard let score = given?.double ?? given?.string.flatMap({ Double($0) }), score.isFinite else {
       throw Unusable(reason: "completion \(place + 1) has no score that is a number")
     }
     answers.append(ScoredAnswer(model: completion["model"]?.string ?? "", text: text, score: score))

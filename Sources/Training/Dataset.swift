@@ -36,6 +36,12 @@ public struct SkippedRow: Sendable, Equatable {
   public var line: Int
   /// What was wrong with it.
   public var reason: String
+
+  /// A line and what was wrong with it.
+  public init(line: Int, reason: String) {
+    self.line = line
+    self.reason = reason
+  }
 }
 
 /// A list of usable rows and what was left out.
@@ -68,9 +74,9 @@ public struct Dataset: Sendable, Equatable {
     try self.init(kind, values: lines.rows.map { ($0.line, $0.value) }, problems: problems, name: name)
   }
 
-  /// Takes rows that are already there.
-  public init(_ kind: DatasetKind, rows: [JSON], name: String = "a list") throws {
-    try self.init(kind, values: rows.enumerated().map { ($0 + 1, $1) }, problems: [], name: name)
+  /// Takes rows that are already there, and those that were left out before.
+  public init(_ kind: DatasetKind, rows: [JSON], skipped: [SkippedRow] = [], name: String = "a list") throws {
+    try self.init(kind, values: rows.enumerated().map { ($0 + 1, $1) }, problems: skipped, name: name)
   }
 
   private init(_ kind: DatasetKind, values: [(Int, JSON)], problems: [SkippedRow], name: String) throws {
