@@ -7,6 +7,8 @@ enum PrefixSpace: Sendable, Equatable {
   case never
   /// Before each piece of text between special tokens (legacy).
   case everySegment
+  /// The same, but not before a text that begins with a ▁ already.
+  case everySegmentUnlessMarked
   /// Only at the very start, where the text does not begin with a ▁ already.
   case textStart
 }
@@ -27,6 +29,7 @@ struct SentencePieceBPE: Sendable {
   private let byteIDs: [Int32]?
   private let unknownID: Int
   private let cutsAtMarkers: Bool
+  private let cutsAtEveryMarker: Bool
   /// Pieces that may be passed through but not used, with the pair they came from.
   private let unused: [Int32: (left: Int32, right: Int32)]
 
@@ -36,6 +39,8 @@ struct SentencePieceBPE: Sendable {
   struct Options {
     var prefixSpace = PrefixSpace.everySegment
     var removesExtraBlanks = false
+    /// Merges never cross the front of a ▁, not even between two of them.
+    var cutsAtEveryMarker = false
     var unknownID = 0
     /// Ids of `<0x00>` … `<0xFF>`, nil where unknown characters become the unknown token.
     var byteIDs: [Int]?
@@ -63,6 +68,7 @@ struct SentencePieceBPE: Sendable {
     let symbols = CharacterSymbols(pieces: pieces, isOrdinary: options.isOrdinary)
     prefixSpace = options.prefixSpace
     removesExtraBlanks = options.removesExtraBlanks
+    cutsAtEveryMarker = options.cutsAtEveryMarker
     unknownID = options.unknownID
     byteIDs = options.byteIDs?.map { Int32(truncatingIfNeeded: $0) }
     characters = symbols.characters
@@ -82,7 +88,7 @@ struct SentencePieceBPE: Sendable {
       guard let base = all.baseAddress else { return }
       var start = 0
       while start < all.count {
-        let end = cutsAtMarkers ? Self.wordEnd(all, start) : all.count
+        let end = cutsAtMarkers || cutsAtEveryMarker ? wordEnd(all, start) : all.count
         append(word: UnsafeBufferPointer(start: base + start, count: end - start), scratch, &output)
         start = end
       }
@@ -98,7 +104,13 @@ struct SentencePieceBPE: Sendable {
     }
     guard !text.isEmpty else { return }
     let beginsMarked = text.first == 0x20 || text.starts(with: Self.marker)
-    let prefixes = prefixSpace == .everySegment || (prefixSpace == .textStart && isStart && !beginsMarked)
+    let prefixes: Bool
+    switch prefixSpace {
+    case .never: prefixes = false
+    case .everySegment: prefixes = true
+    case .everySegmentUnlessMarked: prefixes = !beginsMarked
+    case .textStart: prefixes = isStart && !beginsMarked
+    }
     if prefixes { bytes.append(contentsOf: Self.marker) }
     var previousWasBlank = false
     for byte in text {
@@ -113,11 +125,14 @@ struct SentencePieceBPE: Sendable {
   }
 
   /// The end of the word at `start`: the next ▁ that follows anything else.
-  private static func wordEnd(_ text: UnsafeBufferPointer<UInt8>, _ start: Int) -> Int {
+  private func wordEnd(_ text: UnsafeBufferPointer<UInt8>, _ start: Int) -> Int {
     var end = start
-    while end + 2 < text.count && isMarker(text, end) { end += 3 }
+    while end + 2 < text.count && Self.isMarker(text, end) {
+      end += 3
+      if cutsAtEveryMarker { break }
+    }
     while end < text.count {
-      if text[end] == 0xE2 && end + 2 < text.count && isMarker(text, end) { return end }
+      if text[end] == 0xE2 && end + 2 < text.count && Self.isMarker(text, end) { return end }
       end += 1
     }
     return end
