@@ -12,7 +12,8 @@ enum JinjaFilters {
   }
 
   private static func mapped(_ body: @escaping @Sendable (String) -> String) -> Filter {
-    { interpreter, value, _ in
+    { interpreter, value, arguments in
+      _ = try arguments.bound("filter", [])
       let text = try soft(interpreter, value)
       return text.withText(try interpreter.spend(text: body(try interpreter.spend(text: text.text ?? ""))))
     }

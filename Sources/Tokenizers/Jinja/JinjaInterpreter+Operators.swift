@@ -18,6 +18,10 @@ extension JinjaInterpreter {
       return TemplateError(
         "can only concatenate str (not \"\(right.typeName)\") to str", hint: "convert it with |string, or join with ~ instead of +")
     }
+    if operation == .multiply, let sequence = [left, right].first(where: \.isSequence) {
+      let other = left.isSequence ? right : sequence
+      return TemplateError("can't multiply sequence by non-int of type '\(other.typeName)'")
+    }
     if operation == .add, left.typeName == "list" || left.typeName == "tuple" {
       return TemplateError("can only concatenate \(left.typeName) (not \"\(right.typeName)\") to \(left.typeName)")
     }
@@ -74,7 +78,7 @@ extension JinjaInterpreter {
       if right == 0 { throw TemplateError("division by zero") }
       return .double(Double(left) / Double(right))
     case .floorDivide, .modulo:
-      if right == 0 { throw TemplateError("integer division or modulo by zero") }
+      if right == 0 { throw TemplateError("integer \(operation == .modulo ? "modulo" : "division or modulo") by zero") }
       let (quotient, overflow) = left.dividedReportingOverflow(by: right)
       if overflow { return operation == .modulo ? .int(0) : try overflowed() }
       let remainder = left - quotient * right

@@ -165,7 +165,8 @@ struct JinjaParser {
       return .unsupported(token.text)
     default:
       let looking = ends.map { "'\($0)'" }.joined(separator: " or ")
-      let wanted = ends.isEmpty ? "" : " Jinja was looking for the following tags: \(looking)."
+      let open = openTags.dropLast().last.map { " The innermost block that needs to be closed is '\($0)'." } ?? ""
+      let wanted = ends.isEmpty ? "" : " Jinja was looking for the following tags: \(looking).\(open)"
       throw failure("Encountered unknown tag '\(token.text)'.\(wanted)", at: token)
     }
   }

@@ -275,6 +275,14 @@ extension JinjaValue {
     return false
   }
 
+  /// Whether `*` repeats the value.
+  var isSequence: Bool {
+    switch self {
+    case .string, .markup, .list, .tuple: return true
+    default: return false
+    }
+  }
+
   /// An integer, a boolean counted as 0 or 1.
   var integer: Int? {
     switch self {
