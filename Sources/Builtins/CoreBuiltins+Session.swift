@@ -65,7 +65,7 @@ func sessionBuiltins() -> [Builtin] {
     Builtin(
       "help", category: "Core",
       [Parameter("name", .anyOf([.string, .function, .any]), default: Value.none, help: "a builtin, or its name")],
-      returns: "none", summary: "Shows what a builtin does, what it takes, and an example.", example: "help(\"generate\")"
+      returns: "none", summary: "Shows what a builtin does, what it takes, and an example.", example: "help(\"sort\")"
     ) { call in
       let session = try Session.of(call)
       let topic: String?

@@ -164,7 +164,7 @@ private func binned(_ numbers: [Double], bins wanted: Int?) -> (edges: [Double],
   let bins = wanted ?? min(60, max(5, Int(2 * power(Double(numbers.count), 1 / 3.0))))
   let width = (high / Double(bins) - low / Double(bins))
   var counts = [Int](repeating: 0, count: bins)
-  for number in numbers { counts[min(bins - 1, max(0, Int((number - low) / width)))] += 1 }
+  for number in numbers { counts[min(bins - 1, Int(place(number, from: low, to: high) * Double(bins)))] += 1 }
   return ((0...bins).map { $0 == bins ? high : low + Double($0) * width }, counts)
 }
 
@@ -191,7 +191,7 @@ func sparkline(_ numbers: [Double]) -> String {
   return String(
     numbers.map { number -> Character in
       if !number.isFinite { return " " }
-      return high > low ? blocks[min(7, Int((number / 2 - low / 2) / (high / 2 - low / 2) * 8))] : blocks[3]
+      return high > low ? blocks[min(7, Int(place(number, from: low, to: high) * 8))] : blocks[3]
     })
 }
 

@@ -99,15 +99,18 @@ struct Ticks {
     }
     let first = (low / step - 1e-9).rounded(.up)
     let last = (high / step + 1e-9).rounded(.down)
+    guard (last - first).isFinite else {
+      marks = [low, high]
+      return
+    }
     let number = Int(min(max(last - first, 0), 50))
     marks = (0...number).map { (first + Double($0)) * step }
   }
 
   /// Where a number lies, 0 at the low end and 1 at the high end.
   func place(_ number: Double) -> Double {
-    if isLog { return (logarithm(number) - logarithm(low)) / (logarithm(high) - logarithm(low)) }
-    // Halves keep the difference of huge numbers finite.
-    return (number / 2 - low / 2) / (high / 2 - low / 2)
+    if isLog { return Builtins.place(logarithm(number), from: logarithm(low), to: logarithm(high)) }
+    return Builtins.place(number, from: low, to: high)
   }
 
   /// The marks' texts, all with the digits that tell neighbours apart.
@@ -128,7 +131,7 @@ struct Ticks {
   private static func niceStep(_ rough: Double) -> Double {
     let scale = power(10, floorLog10(rough))
     let factor = rough / scale
-    return (factor <= 1 ? 1 : factor <= 2 ? 2 : factor <= 5 ? 5 : 10) * scale
+    return (factor < 1.5 ? 1 : factor < 3 ? 2 : factor < 7 ? 5 : 10) * scale
   }
 
   private static func decades(_ low: Double, _ high: Double, _ count: Int) -> [Double] {

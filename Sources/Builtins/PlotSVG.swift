@@ -89,7 +89,7 @@ extension PlotValue {
     var body: [String] = []
     for (row, numbers) in rows.enumerated() {
       for (column, number) in numbers.enumerated() {
-        let level = number.isFinite ? (high > low ? (number / 2 - low / 2) / (high / 2 - low / 2) : 0.5) : nil
+        let level = number.isFinite ? place(number, from: low, to: high) : nil
         let x = fixed(frame.left + Double(column) * cellWidth, 2)
         let y = fixed(frame.top + Double(row) * cellHeight, 2)
         body.append(

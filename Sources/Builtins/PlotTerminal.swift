@@ -93,7 +93,7 @@ extension PlotValue {
     let finite = rows.joined().filter(\.isFinite)
     let low = finite.min() ?? 0
     let high = finite.max() ?? 0
-    let scale = { (number: Double) -> Double? in number.isFinite ? (high > low ? (number / 2 - low / 2) / (high / 2 - low / 2) : 0.5) : nil
+    let scale = { (number: Double) -> Double? in number.isFinite ? place(number, from: low, to: high) : nil
     }
     let shown = averaged(rows, rows: colour ? height * 2 : height, columns: colour ? width : width / 2)
     var lines: [String] = []

@@ -127,6 +127,9 @@ final class LineEditor: LineSource {
   }
 }
 
+/// What the parser's indents are made of.
+private let indentStep = 4
+
 // Keys that no terminal sends, by which our functions reach libedit's own.
 private let submitKey = "\u{1B}[99~"
 private let upKey = "\u{1B}[98~"
@@ -155,6 +158,9 @@ extension LineEditor {
     }
     define("zs-complete", ["^I"]) { _, _ in active?.tab() ?? UInt8(CC_NORM) }
     define("zs-paste", ["^[[200~"]) { _, _ in active?.paste() ?? UInt8(CC_NORM) }
+    for (key, name) in [("}", "zs-brace"), ("]", "zs-bracket"), (")", "zs-parenthesis")] {
+      define(name, [key]) { _, key in active?.closing(UInt32(bitPattern: key)) ?? UInt8(CC_NORM) }
+    }
     define("zs-up", ["^[[A", "^[OA"]) { _, _ in active?.vertical(isUp: true) ?? UInt8(CC_NORM) }
     define("zs-down", ["^[[B", "^[OB"]) { _, _ in active?.vertical(isUp: false) ?? UInt8(CC_NORM) }
   }
@@ -175,6 +181,15 @@ extension LineEditor {
     let before = String(String.UnicodeScalarView(text.unicodeScalars.prefix(cursor)))
     let line = before.split(separator: "\n", omittingEmptySubsequences: false).last ?? ""
     insert("\n" + String(repeating: " ", count: indent ?? line.prefix { $0 == " " }.count))
+    return UInt8(CC_REFRESH)
+  }
+
+  /// A closing bracket at the start of a line goes one step out.
+  private func closing(_ key: UInt32) -> UInt8 {
+    let (text, cursor, _) = buffer()
+    let line = String.UnicodeScalarView(text.unicodeScalars.prefix(cursor)).reversed().prefix { $0 != "\n" }
+    if line.count < cursor, line.count >= indentStep, line.allSatisfy({ $0 == " " }) { el_deletestr(handle, Int32(indentStep)) }
+    insert(String(String.UnicodeScalarView([Unicode.Scalar(key) ?? " "])))
     return UInt8(CC_REFRESH)
   }
 

@@ -108,7 +108,7 @@ final class CoreBuiltinsTests: XCTestCase {
       ("write(\"\(folder)/no/such/x\", \"a\")", "no/such"),
     ])
     try Data([0xFF, 0xFE, 0x00]).write(to: URL(fileURLWithPath: folder + "/binary"))
-    assertErrors([("read(\"\(folder)/binary\")", "UTF-8"), ("read_jsonl(\"\(folder)/a.txt\")", "line 1")])
+    assertErrors([("read(\"\(folder)/binary\")", "UTF-8"), ("read_jsonl(\"\(folder)/a.txt\")", "a.txt:1:1")])
   }
 
   func testSessionBuiltins() {
