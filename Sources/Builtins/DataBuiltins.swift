@@ -72,7 +72,7 @@ public func dataBuiltins() -> [Builtin] {
       let data = try call.object("data", as: DatasetValue.self)
       let kept = try data.dataset.rows.indices.filter { index in
         if call.context.isInterrupted { throw Interrupted() }
-        return try truth(of: call.context.call(call["f"], [data.element(at: index)]))
+        return try Operations.truth(call.context.call(call["f"], [data.element(at: index)]))
       }
       return .object(DatasetValue(data.dataset.selecting(kept)))
     },
@@ -87,7 +87,7 @@ public func dataBuiltins() -> [Builtin] {
         DatasetValue(
           try data.mapping { row in
             if call.context.isInterrupted { throw Interrupted() }
-            return try call.context.call(call["f"], [Value(.object(row.fields))]).json()
+            return try call.context.call(call["f"], [Value(.object(row.fields))]).asJSON()
           }))
     },
   ]
@@ -114,7 +114,7 @@ func datasetArgument(_ call: Call, _ name: String, _ kind: DatasetKind) throws -
       throw ZsError("datasets of the Hub cannot be read yet", hint: "save the rows as .jsonl and give the path", argument: name)
     }
     return try Dataset(kind, path: path)
-  case .list(let rows): return try Dataset(kind, rows: rows.map { try $0.json() })
+  case .list(let rows): return try Dataset(kind, rows: rows.map { try $0.asJSON() })
   case .object(let object as DatasetValue):
     guard object.dataset.kind == kind else {
       // Rows of the other kind may hold what this one needs, such as the messages of UltraFeedback.

@@ -46,7 +46,7 @@ private func binarizeFeedback(_ call: Call) throws -> Value {
   if case .string(let path) = call["feedback"] {
     rows = try ScoredRows(path: path)
   } else {
-    rows = try ScoredRows(rows: try call.list("feedback").map { try $0.json() })
+    rows = try ScoredRows(rows: try call.list("feedback").map { try $0.asJSON() })
   }
   let choice = RejectedChoice(rawValue: try call.string("rejected")) ?? .random
   let result = binarize(rows.prompts, rejected: choice, seed: UInt64(bitPattern: Int64(try call.int("seed"))))
