@@ -1,5 +1,6 @@
 // Turns what the libraries throw into the one error type that a person meets.
 import Formats
+import Hub
 import Language
 import Models
 import Tensors
@@ -12,6 +13,7 @@ public func describe(_ error: any Error) -> ZsError {
   case let error as ZsError: error
   case let error as TensorError: ZsError(kind: "shape", message: error.message, hint: error.hint)
   case let error as FormatError: ZsError(kind: "file", message: error.message, hint: error.hint)
+  case let error as HubError: ZsError(kind: "file", message: error.message, hint: error.hint)
   case let error as TokenizerError: ZsError(kind: "model", message: error.message, hint: error.hint)
   case let error as TemplateError: ZsError(kind: "template", message: error.message, hint: error.hint)
   case let error as ModelError: ZsError(kind: "model", message: error.message, hint: error.hint)

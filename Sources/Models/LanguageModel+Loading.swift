@@ -54,7 +54,10 @@ extension LanguageModel {
     let files = try SafetensorsDirectory(path: directory)
     let bytes = files.files.reduce(0) { $0 + $1.file.count }
     let weights = try DecoderWeights(safetensors: files, configuration, interleave: bytes <= interleaveLimit)
+    let hasTokenizer = ["tokenizer.json", "tokenizer.model"].contains { access("\(directory)/\($0)", F_OK) == 0 }
+    let tokenizer = hasTokenizer ? try Tokenizer(directory: directory) : nil
     return LanguageModel(
-      name: name, path: directory, configuration: configuration, weights: weights, tokenizer: nil, chatTemplate: nil)
+      name: name, path: directory, configuration: configuration, weights: weights, tokenizer: tokenizer,
+      chatTemplate: tokenizer?.chatTemplate)
   }
 }

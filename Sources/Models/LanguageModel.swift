@@ -128,6 +128,40 @@ public final class LanguageModel: Sendable {
       name: name, path: path, configuration: configuration, weights: weights, tokenizer: tokenizer, chatTemplate: chatTemplate)
   }
 
+  /// A copy whose matrices are stored in another type; norms stay fp32.
+  public func converted(to type: WeightType) throws -> LanguageModel {
+    guard adapters.isEmpty else { throw ModelError("\(name) has adapters; merge them before its weights are stored as \(type.name)") }
+    let weights = try DecoderWeights(
+      configuration,
+      matrix: { name in
+        guard let view = self.weights.matrix(name)?.view else { throw ModelError("\(self.name) has no matrix '\(name.huggingFace)'") }
+        guard view.columns % type.blockElements == 0 else {
+          throw ModelError(
+            "'\(name.huggingFace)' has rows of \(view.columns) elements, no multiple of the \(type.blockElements) that a block of \(type.name) holds"
+          )
+        }
+        let target = try Storage(count: (view.rows * type.rowBytes(columns: view.columns) + 3) / 4)
+        let row = try Storage(count: view.columns)
+        for index in 0..<view.rows {
+          unpack(view.type, from: view.row(index), to: row.base, count: view.columns)
+          let place = UnsafeMutableRawPointer(target.base) + index * type.rowBytes(columns: view.columns)
+          guard pack(type, from: row.base, to: place, count: view.columns) else {
+            throw ModelError("weights cannot be stored as \(type.name)", hint: "f32, f16, bf16, q8_0, q4_0 and q4_1 can")
+          }
+        }
+        let converted = WeightView(type: type, base: UnsafeRawPointer(target.base), rows: view.rows, columns: view.columns)
+        return Weight(view: converted, owner: target, interleave: self.weightBytes <= Self.interleaveLimit)
+      },
+      vector: { name in
+        guard let vector = try self.weights.vector(name)?.copied() else {
+          throw ModelError("\(self.name) has no norm '\(name.huggingFace)'")
+        }
+        return vector
+      })
+    return LanguageModel(
+      name: name, path: path, configuration: configuration, weights: weights, tokenizer: tokenizer, chatTemplate: chatTemplate)
+  }
+
   /// Refuses ids that are no tokens of this model.
   func checkVocabulary(_ ids: some Sequence<Int32>) throws {
     for id in ids where id < 0 || Int(id) >= configuration.vocabularySize {

@@ -1,0 +1,174 @@
+// Loading: from a short name, a path or a folder to a model or a tokenizer, and the list of what there is.
+
+import Formats
+import Hub
+import Kernels
+import Language
+import Models
+import Tokenizers
+
+#if canImport(Darwin)
+  import Darwin
+#else
+  import Glibc
+#endif
+
+private let storedTypes = ["f32", "f16", "bf16", "q8_0", "q4_0", "q4_1"]
+
+func loadingBuiltins() -> [Builtin] {
+  [
+    Builtin(
+      "load", category: modelCategory,
+      [
+        Parameter("source", .string, help: "a short name, a .gguf file, or a Hugging Face folder of safetensors"),
+        Parameter(
+          "dtype", .string, default: Value.none, choices: storedTypes, aliases: ["torch_dtype"],
+          help: "convert the weights; none: as they are stored"),
+      ],
+      returns: "model", summary: "Loads a language model.", example: "m = load(\"smollm2\")",
+      details: """
+        models() lists the short names; their files are fetched once and kept in ${ZS_HOME:-~/.cache/zs}/models. Weights are mapped,
+        not copied, unless dtype asks for another type.
+        """
+    ) { call in
+      let session = try Session.of(call)
+      let clock = ContinuousClock()
+      let began = clock.now
+      let (path, name) = try ModelSource(call, "source").located()
+      var model = try LanguageModel.load(path: path, name: name)
+      if let type = try call.optionalString("dtype").flatMap(weightType) { model = try model.converted(to: type) }
+      return .object(ModelValue(model, number: session.number(for: name), seconds: (clock.now - began) / .seconds(1)))
+    },
+    Builtin(
+      "models", category: modelCategory, [],
+      returns: "list", summary: "The models that load knows by name, and the files that are in the folder of models.", example: "models()"
+    ) { call in .list(try listModels(Session.of(call))) },
+    Builtin(
+      "tokenizer", category: modelCategory,
+      [Parameter("source", .string, help: "a .gguf file, a folder with tokenizer.json or tokenizer.model, or a short name")],
+      returns: "tokenizer", summary: "A tokenizer by itself; it works wherever a model's is meant.",
+      example: "t = tokenizer(\"smollm2\")\ntokenize(t, \"Ahoy\")"
+    ) { call in
+      let (path, name) = try ModelSource(call, "source").located()
+      return .object(TokenizerValue(try loadTokenizer(path), name: name))
+    },
+    Builtin(
+      "quantize", category: modelCategory,
+      [modelParameter, Parameter("type", .string, choices: storedTypes, help: "how the matrices are stored")],
+      returns: "model", summary: "A copy of a model with its matrices stored in another type.",
+      example: "m = load(\"smollm2\")\nquantize(m, \"q8_0\").dtype"
+    ) { call in
+      let value = try call.object("m", as: ModelValue.self)
+      guard let type = try weightType(call.string("type")) else { return call["m"] }
+      return .object(value.derived(try value.model.converted(to: type)))
+    },
+  ]
+}
+
+private func weightType(_ name: String) -> WeightType? { WeightType.allCases.first { $0.name == name } }
+
+/// What a person wrote to name a model, and where that is.
+private struct ModelSource {
+  let call: Call
+  let source: String
+  let argument: String
+
+  init(_ call: Call, _ argument: String) throws {
+    self.call = call
+    self.argument = argument
+    source = try call.string(argument)
+  }
+
+  /// The path, and the name for displays.
+  func located() throws -> (path: String, name: String) {
+    let session = try Session.of(call)
+    guard !source.hasPrefix("hf://") else {
+      throw ZsError(
+        "models are not fetched from the Hugging Face hub in this version", hint: "download the folder, then load(\"path/to/folder\")",
+        argument: argument)
+    }
+    let path = source.hasPrefix("~/") ? (session.environment["HOME"] ?? "~") + source.dropFirst() : source
+    let store = ModelStore(home: session.home)
+    if access(path, F_OK) == 0 { return (path, displayName(path)) }
+    if let known = store.model(named: source) { return (try fetched(known.name, store, session), known.name) }
+    let inFolder = "\(store.folder)/\(source)"
+    if !source.contains("/"), access(inFolder, F_OK) == 0 { return (inFolder, displayName(inFolder)) }
+    throw notFound(path, store)
+  }
+
+  private func displayName(_ path: String) -> String {
+    let last = path.split(separator: "/").last.map(String.init) ?? path
+    return last.hasSuffix(".gguf") ? String(last.dropLast(5)) : last
+  }
+
+  private func fetched(_ name: String, _ store: ModelStore, _ session: Session) throws -> String {
+    defer { session.progress.finish() }
+    let context = call.context
+    do {
+      return try store.locate(
+        name,
+        progress: { state in
+          session.progress.update(
+            Progress("\(state.stage.rawValue) \(name)", done: Double(state.done), total: Double(state.total), unit: "bytes"))
+        }, isCancelled: { context.isInterrupted })
+    } catch is TransferCancelled {
+      throw Interrupted()
+    }
+  }
+
+  private func notFound(_ path: String, _ store: ModelStore) -> ZsError {
+    let looksLikePath = source.contains("/") || source.hasSuffix(".gguf") || source.hasSuffix(".safetensors")
+    let near = looksLikePath ? nil : nearest(to: source.lowercased(), among: store.names)
+    let message = looksLikePath ? "there is no file or folder '\(path)'" : "no model is called '\(source)'"
+    return ZsError(
+      kind: "file", message: message + (near.map { "; did you mean \"\($0)\"?" } ?? ""),
+      hint: "load takes a path to a .gguf file or a Hugging Face folder, or a short name: \(store.names.joined(separator: ", "))",
+      argument: argument)
+  }
+}
+
+/// Rows of the models with short names, then of other files in the folder.
+private func listModels(_ session: Session) throws -> [Value] {
+  let store = ModelStore(home: session.home)
+  var known: Set<String> = []
+  var rows: [Value] = []
+  for name in store.names {
+    guard let model = store.model(named: name) else { continue }
+    known.insert(model.file)
+    rows.append(row(name, model.summary, model.bytes, store.path(of: model), isCached: access(store.path(of: model), F_OK) == 0))
+  }
+  for file in ggufFiles(in: store.folder) where !known.contains(file) {
+    let path = "\(store.folder)/\(file)"
+    var status = stat()
+    guard stat(path, &status) == 0 else { continue }
+    rows.append(row(file, "a file in the folder of models", Int(status.st_size), path, isCached: true))
+  }
+  return rows
+}
+
+private func row(_ name: String, _ summary: String, _ bytes: Int, _ path: String, isCached: Bool) -> Value {
+  .map(["name": .string(name), "cached": .bool(isCached), "bytes": .int(Int64(bytes)), "summary": .string(summary), "path": .string(path)])
+}
+
+private func ggufFiles(in folder: String) -> [String] {
+  guard let directory = opendir(folder) else { return [] }
+  defer { closedir(directory) }
+  var names: [String] = []
+  while let entry = readdir(directory) {
+    let name = withUnsafePointer(to: &entry.pointee.d_name) {
+      $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
+    }
+    if name.hasSuffix(".gguf"), !name.hasPrefix(".") { names.append(name) }
+  }
+  return names.sorted()
+}
+
+/// The tokenizer of a GGUF file or a folder.
+private func loadTokenizer(_ path: String) throws -> Tokenizer {
+  for file in ["/tokenizer.json", "/tokenizer.model"] where path.hasSuffix(file) {
+    return try Tokenizer(directory: String(path.dropLast(file.count)))
+  }
+  var status = stat()
+  guard stat(path, &status) == 0, status.st_mode & S_IFMT == S_IFDIR else { return try Tokenizer(gguf: GGUFFile(path: path)) }
+  return try Tokenizer(directory: path)
+}
