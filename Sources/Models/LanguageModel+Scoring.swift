@@ -112,7 +112,8 @@ extension LanguageModel {
     let logits = UnsafeBufferPointer(start: decoder.logits, count: count)
     let ranked = logits.indices.sorted { logits[$0] != logits[$1] ? logits[$0] > logits[$1] : $0 < $1 }
     return ranked.prefix(max(0, top)).map { id in
-      NextToken(id: id, token: tokenizer?.piece(id), logit: Double(logits[id]), logprob: Double(logits[id] - logSumExp))
+      let text = tokenizer.map { String(decoding: $0.bytes(of: id), as: UTF8.self) }
+      return NextToken(id: id, token: text, logit: Double(logits[id]), logprob: Double(logits[id] - logSumExp))
     }
   }
 }
