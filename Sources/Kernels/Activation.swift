@@ -3,7 +3,7 @@
 
 extension SIMD16 where Scalar == Float {
   /// 1 / (1 + e^−x).
-  @inline(__always) var sigmoid: Self {
+  @inline(always) var sigmoid: Self {
     let one = SIMD16(repeating: 1)
     return one / (one + (-self).exponential)
   }
@@ -55,7 +55,7 @@ public func swigluBackward(
   }
 }
 
-@inline(__always)
+@inline(always)
 private func swigluGradients(_ d: Lanes, _ g: Lanes, _ u: Lanes) -> (dgate: Lanes, dup: Lanes) {
   let s = g.sigmoid
   let silu = g * s
@@ -66,7 +66,7 @@ private func swigluGradients(_ d: Lanes, _ g: Lanes, _ u: Lanes) -> (dgate: Lane
 
 /// out = x / (1 + e^−x); `out` may be `x`.
 public func siluForward(x: UnsafePointer<Float>, out: UnsafeMutablePointer<Float>, count: Int) {
-  elementwise(x, out, count) { $0 * $0.sigmoid }
+  elementwise(SiLU.self, x, out, count)
 }
 
 /// Gradient of `siluForward`, added into `dx`.
@@ -88,25 +88,42 @@ public func siluBackward(dout: UnsafePointer<Float>, x: UnsafePointer<Float>, dx
 
 /// out = e^x, within 1 unit in the last place; `out` may be `x`.
 public func expForward(x: UnsafePointer<Float>, out: UnsafeMutablePointer<Float>, count: Int) {
-  elementwise(x, out, count) { $0.exponential }
+  elementwise(Exponential.self, x, out, count)
 }
 
 /// out = 1 / (1 + e^−x); `out` may be `x`.
 public func sigmoidForward(x: UnsafePointer<Float>, out: UnsafeMutablePointer<Float>, count: Int) {
-  elementwise(x, out, count) { $0.sigmoid }
+  elementwise(Sigmoid.self, x, out, count)
+}
+
+/// A function of each lane; a type and not a closure, since a closure would be called for each vector.
+private protocol LaneFunction {
+  static func apply(_ x: Lanes) -> Lanes
+}
+
+private enum SiLU: LaneFunction {
+  @inline(always) static func apply(_ x: Lanes) -> Lanes { x * x.sigmoid }
+}
+
+private enum Sigmoid: LaneFunction {
+  @inline(always) static func apply(_ x: Lanes) -> Lanes { x.sigmoid }
+}
+
+private enum Exponential: LaneFunction {
+  @inline(always) static func apply(_ x: Lanes) -> Lanes { x.exponential }
 }
 
 @inline(__always)
-private func elementwise(
-  _ x: UnsafePointer<Float>, _ out: UnsafeMutablePointer<Float>, _ count: Int, _ body: (Lanes) -> Lanes
+private func elementwise<Function: LaneFunction>(
+  _ function: Function.Type, _ x: UnsafePointer<Float>, _ out: UnsafeMutablePointer<Float>, _ count: Int
 ) {
   ThreadPool.shared.forEachRange(of: count, grain: elementGrain) { range in
     let x = x + range.lowerBound
     let out = out + range.lowerBound
     forEachLanes(range.count) { index in
-      body(Lanes(at: x + index)).write(to: out + index)
+      Function.apply(Lanes(at: x + index)).write(to: out + index)
     } rest: { start, lanes in
-      body(Lanes(at: x + start, count: lanes)).write(to: out + start, count: lanes)
+      Function.apply(Lanes(at: x + start, count: lanes)).write(to: out + start, count: lanes)
     }
   }
 }

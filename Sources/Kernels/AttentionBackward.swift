@@ -113,19 +113,36 @@ private struct BackwardTile {
   }
 
   func run(_ span: AttentionSpan, block: Int, queryTile: Int, keyTile: Int, head: Int) {
-    let dimension = shape.headDimension
-    let rows = min(tileSize, span.queries - queryTile * tileSize)
+    let queries = min(tileSize, span.queries - queryTile * tileSize)
     let firstKey = keyTile * tileSize
     let firstPosition = span.queryOffset + queryTile * tileSize
-    // Keys after the last query of the tile are seen by none of them.
-    let keys = min(tileSize, span.keys - firstKey, firstPosition + rows - firstKey)
+    let keys = min(tileSize, span.keys - firstKey)
+    // On the causal edge each strip of queries stops at its own last key.
+    let isEdge = firstKey + keys - 1 > firstPosition
+    let rows = isEdge ? tileSize / 2 : tileSize
+    for first in stride(from: 0, to: queries, by: rows) {
+      let part = QueryPart(
+        query: span.query + queryTile * tileSize + first, rows: min(rows, queries - first), position: firstPosition + first,
+        firstKey: firstKey)
+      let seen = min(keys, part.position + part.rows - firstKey)
+      if seen > 0 { run(part, key: span.key + firstKey, keys: seen, block: blockOffset(block, head), head: head) }
+    }
+  }
+
+  /// Some queries that meet one key tile.
+  private struct QueryPart {
+    let query: Int
+    let rows: Int
+    let position: Int
+    let firstKey: Int
+  }
+
+  private func run(_ part: QueryPart, key: Int, keys: Int, block: Int, head: Int) {
+    let dimension = shape.headDimension
+    let (query, rows) = (part.query, part.rows)
     let lanes = (keys + 15) / 16 * 16
-    let scratch = ThreadContext.current.floats(.attention, count: 2 * tileSize * tileSize)
-    let weights = scratch  // softmax weights, [rows, tileSize]
-    let dscores = scratch + tileSize * tileSize
-    let query = span.query + queryTile * tileSize
-    let key = span.key + firstKey
-    let at = blockOffset(block, head)
+    let weights = ThreadContext.current.floats(.attention, count: 2 * tileSize * tileSize)  // softmax weights, [rows, tileSize]
+    let dscores = weights + tileSize * tileSize
     for member in head * shape.group..<(head + 1) * shape.group {
       let queryAt = query * shape.queryStride + member * dimension
       let outAt = query * shape.outputStride + member * dimension
@@ -133,13 +150,11 @@ private struct BackwardTile {
       let valueAt = key * shape.valueStride + head * dimension
       tileMatmul(
         m: rows, n: lanes, k: dimension, a: TileOperand(base: q + queryAt, rowStride: shape.queryStride, stepStride: 1),
-        b: keyBlocks + at, ldb: tileSize, c: weights, ldc: tileSize, accumulate: false)
+        b: keyBlocks + block, ldb: tileSize, c: weights, ldc: tileSize, accumulate: false)
       tileMatmul(
         m: rows, n: lanes, k: dimension, a: TileOperand(base: dout + outAt, rowStride: shape.outputStride, stepStride: 1),
-        b: valueBlocks + at, ldb: tileSize, c: dscores, ldc: tileSize, accumulate: false)
-      softmaxGradient(
-        weights, dscores, rows: rows, lanes: lanes, statistics: member * shape.queries + query, firstPosition: firstPosition,
-        firstKey: firstKey, keys: keys)
+        b: valueBlocks + block, ldb: tileSize, c: dscores, ldc: tileSize, accumulate: false)
+      softmaxGradient(weights, dscores, part, lanes: lanes, statistics: member * shape.queries + query, keys: keys)
       tileMatmul(
         m: keys, n: dimension, k: rows, a: TileOperand(base: weights, rowStride: 1, stepStride: tileSize), b: dout + outAt,
         ldb: shape.outputStride, c: dv + valueAt, ldc: shape.valueStride, accumulate: true)
@@ -155,9 +170,10 @@ private struct BackwardTile {
   /// Turns products into softmax weights p = e^(scale·s − logSumExp), and dp into dscores = scale · p · (dp − delta).
   @inline(__always)
   private func softmaxGradient(
-    _ weights: UnsafeMutablePointer<Float>, _ dscores: UnsafeMutablePointer<Float>, rows: Int, lanes: Int, statistics: Int,
-    firstPosition: Int, firstKey: Int, keys: Int
+    _ weights: UnsafeMutablePointer<Float>, _ dscores: UnsafeMutablePointer<Float>, _ part: QueryPart, lanes: Int, statistics: Int,
+    keys: Int
   ) {
+    let (rows, firstPosition, firstKey) = (part.rows, part.position, part.firstKey)
     let window = shape.slidingWindow ?? Int(Int32.max)
     let isEdge = firstKey + keys - 1 > firstPosition || firstPosition + rows - 1 - firstKey >= window
     let scale = Lanes(repeating: shape.scale)

@@ -86,10 +86,15 @@ private struct DecodePiece {
     let scores = scratch  // [group, keysPerPiece]
     let room = scratch + keysPerPiece * group  // [keysPerPiece, dimension]
     let key = rows(keys, shape.keyStride, start, count, head, room)
+    let query = q + head * group * dimension
+    var member = 0
+    while member &+ 2 <= group {
+      pairOfDotProducts(query + member * dimension, key.base, key.stride, count, scores + member * keysPerPiece)
+      member &+= 2
+    }
+    if member < group { dotProducts(query + member * dimension, key.base, key.stride, 0, count, scores + member * keysPerPiece) }
     for member in 0..<group {
-      let query = q + (head * group + member) * dimension
       let row = scores + member * keysPerPiece
-      dotProducts(query, key.base, key.stride, count, dimension, row)
       let top = scaleAndFindLargest(row, count)
       let sum = exponentials(row, count, top)
       let part = parts + ((head * group + member) * pieces + piece) * partSize
@@ -117,32 +122,51 @@ private struct DecodePiece {
     }
   }
 
-  /// out[row] = Σ query · rows[row], four rows at a time.
+  /// out[row] = Σ query · rows[row] from row `first` on, four rows at a time.
   @inline(__always)
   private func dotProducts(
-    _ query: UnsafePointer<Float>, _ rows: UnsafePointer<Float>, _ stride: Int, _ count: Int, _ dimension: Int,
+    _ query: UnsafePointer<Float>, _ rows: UnsafePointer<Float>, _ stride: Int, _ first: Int, _ count: Int,
     _ out: UnsafeMutablePointer<Float>
   ) {
-    var row = 0
-    if dimension % 16 == 0 {
-      while row &+ 4 <= count {
-        let base = rows + row &* stride
-        var (a, b, c, d) = (Lanes(repeating: 0), Lanes(repeating: 0), Lanes(repeating: 0), Lanes(repeating: 0))
-        for index in Swift.stride(from: 0, to: dimension, by: 16) {
-          let x = Lanes(at: query + index)
-          a.addProduct(x, Lanes(at: base + index))
-          b.addProduct(x, Lanes(at: base + stride + index))
-          c.addProduct(x, Lanes(at: base + 2 &* stride + index))
-          d.addProduct(x, Lanes(at: base + 3 &* stride + index))
-        }
-        (out[row], out[row + 1], out[row + 2], out[row + 3]) = (a.total, b.total, c.total, d.total)
-        row &+= 4
+    let dimension = shape.headDimension
+    var row = first
+    while dimension % 16 == 0 && row &+ 4 <= count {
+      let base = rows + row &* stride
+      var sums = FourSums()
+      for index in Swift.stride(from: 0, to: dimension, by: 16) {
+        sums.add(FourSums(rowsAt: base + index, stride), times: Lanes(at: query + index))
       }
+      sums.writeTotals(to: out + row)
+      row &+= 4
     }
     while row < count {
       out[row] = sumOfProducts(query, rows + row &* stride, dimension)
       row &+= 1
     }
+  }
+
+  /// `dotProducts` of two queries, which share the loads of the rows; the second result stands `keysPerPiece` behind.
+  @inline(__always)
+  private func pairOfDotProducts(
+    _ query: UnsafePointer<Float>, _ rows: UnsafePointer<Float>, _ stride: Int, _ count: Int, _ out: UnsafeMutablePointer<Float>
+  ) {
+    let dimension = shape.headDimension
+    var row = 0
+    while dimension % 16 == 0 && row &+ 4 <= count {
+      let base = rows + row &* stride
+      var first = FourSums()
+      var second = FourSums()
+      for index in Swift.stride(from: 0, to: dimension, by: 16) {
+        let four = FourSums(rowsAt: base + index, stride)
+        first.add(four, times: Lanes(at: query + index))
+        second.add(four, times: Lanes(at: query + dimension + index))
+      }
+      first.writeTotals(to: out + row)
+      second.writeTotals(to: out + keysPerPiece + row)
+      row &+= 4
+    }
+    dotProducts(query, rows, stride, row, count, out)
+    dotProducts(query + dimension, rows, stride, row, count, out + keysPerPiece)
   }
 
   @inline(__always)
@@ -169,17 +193,49 @@ private struct DecodePiece {
   }
 }
 
+/// Four vectors side by side: parts of four rows, or of their products with a query.
+private struct FourSums {
+  var a = Lanes(repeating: 0)
+  var b = Lanes(repeating: 0)
+  var c = Lanes(repeating: 0)
+  var d = Lanes(repeating: 0)
+
+  @inline(__always) init() {}
+
+  @inline(__always) init(rowsAt base: UnsafePointer<Float>, _ stride: Int) {
+    a = Lanes(at: base)
+    b = Lanes(at: base + stride)
+    c = Lanes(at: base + 2 &* stride)
+    d = Lanes(at: base + 3 &* stride)
+  }
+
+  @inline(__always) mutating func add(_ rows: FourSums, times query: Lanes) {
+    a.addProduct(query, rows.a)
+    b.addProduct(query, rows.b)
+    c.addProduct(query, rows.c)
+    d.addProduct(query, rows.d)
+  }
+
+  /// The total of each vector: folded to four lanes, then added across by transposing four by four.
+  @inline(__always) func writeTotals(to out: UnsafeMutablePointer<Float>) {
+    let (w, x, y, z) = (FourSums.folded(a), FourSums.folded(b), FourSums.folded(c), FourSums.folded(d))
+    let first = SIMD4(w[0], x[0], y[0], z[0]) + SIMD4(w[2], x[2], y[2], z[2])
+    let second = SIMD4(w[1], x[1], y[1], z[1]) + SIMD4(w[3], x[3], y[3], z[3])
+    UnsafeMutableRawPointer(out).storeBytes(of: first + second, as: SIMD4<Float>.self)
+  }
+
+  @inline(__always) private static func folded(_ sixteen: Lanes) -> SIMD4<Float> {
+    let eight = sixteen.lowHalf + sixteen.highHalf
+    return eight.lowHalf + eight.highHalf
+  }
+}
+
 /// Half-precision elements to floats.
 @inline(__always)
 private func widen(_ source: UnsafeRawPointer, _ target: UnsafeMutablePointer<Float>, _ count: Int) {
-  var index = 0
-  while index &+ 8 <= count {
-    let eight = SIMD8<Float>((source + index &* 2).loadUnaligned(as: SIMD8<Float16>.self))
-    UnsafeMutableRawPointer(target + index).storeBytes(of: eight, as: SIMD8<Float>.self)
-    index &+= 8
-  }
-  while index < count {
-    target[index] = Float((source + index &* 2).loadUnaligned(as: Float16.self))
-    index &+= 1
+  forEachLanes(count) { index in
+    halves(source + index &* 2).write(to: target + index)
+  } rest: { start, lanes in
+    for index in start..<start + lanes { target[index] = Float((source + index &* 2).loadUnaligned(as: Float16.self)) }
   }
 }

@@ -55,14 +55,8 @@ private struct ForwardTile {
   let logSumExp: UnsafeMutablePointer<Float>?
   let shape: AttentionShape
 
-  /// Some 64 to 128 rows of scores per task, over all heads of the group.
-  var queriesPerTile: Int {
-    switch shape.group {
-    case 1: 64
-    case 2...3: 32
-    default: 16
-    }
-  }
+  /// At least 32 rows of scores per task, over all heads of the group; few queries, so that little is computed beyond the causal edge.
+  var queriesPerTile: Int { shape.group == 1 ? 32 : 16 }
 
   /// The queries `first` ..< `first + queriesPerTile` of a span, for the heads of key-value head `head`.
   func run(_ span: AttentionSpan, head: Int, first: Int) {

@@ -48,7 +48,7 @@ extension SIMD16 where Scalar == Float {
   ///
   /// x = n·ln 2 + r with |r| ≤ ln 2 / 2, e^r by a polynomial of degree 6 (Cephes expf's, Horner in fused multiply-adds), and
   /// 2^n in two factors, so that neither leaves the range of exponents before the product does.
-  @inline(__always) var exponential: Self {
+  @inline(always) var exponential: Self {
     // `replacing`, not min and max: a comparison with NaN is false, so NaN passes through.
     let low = SIMD16(repeating: -104)
     let high = SIMD16(repeating: 89)

@@ -48,18 +48,30 @@ public func adamWUpdate(
   parameter: UnsafeMutablePointer<Float>, gradient: UnsafePointer<Float>, firstMoment: UnsafeMutablePointer<Float>,
   secondMoment: UnsafeMutablePointer<Float>, count: Int, step: Int, options: AdamWOptions
 ) {
-  let correction1 = 1 - pow(options.beta1, Double(step))
-  let correction2 = (1 - pow(options.beta2, Double(step))).squareRoot()
-  let decay = Lanes(repeating: Float(1 - options.learningRate * options.weightDecay))
-  let blend1 = Lanes(repeating: Float(1 - options.beta1))
-  let keep2 = Lanes(repeating: Float(options.beta2))
-  let blend2 = Lanes(repeating: Float(1 - options.beta2))
-  let rootCorrection = Lanes(repeating: Float(correction2))
-  let epsilon = Lanes(repeating: Float(options.epsilon))
-  let stepSize = Lanes(repeating: Float(-options.learningRate / correction1))
-  let scale = Lanes(repeating: options.gradientScale)
-  forEachParameter(count, parameter, gradient, firstMoment, secondMoment) { p, rawGradient, m, v in
-    let g = rawGradient * scale
+  let update = AdamWUpdate(step: step, options: options)
+  forEachParameter(update, count, parameter, gradient, firstMoment, secondMoment)
+}
+
+private struct AdamWUpdate: ParameterUpdate {
+  let (decay, blend1, keep2, blend2): (Lanes, Lanes, Lanes, Lanes)
+  let (rootCorrection, epsilon, stepSize, scale): (Lanes, Lanes, Lanes, Lanes)
+
+  init(step: Int, options: AdamWOptions) {
+    let correction1 = 1 - pow(options.beta1, Double(step))
+    let correction2 = (1 - pow(options.beta2, Double(step))).squareRoot()
+    decay = Lanes(repeating: Float(1 - options.learningRate * options.weightDecay))
+    blend1 = Lanes(repeating: Float(1 - options.beta1))
+    keep2 = Lanes(repeating: Float(options.beta2))
+    blend2 = Lanes(repeating: Float(1 - options.beta2))
+    rootCorrection = Lanes(repeating: Float(correction2))
+    epsilon = Lanes(repeating: Float(options.epsilon))
+    stepSize = Lanes(repeating: Float(-options.learningRate / correction1))
+    scale = Lanes(repeating: options.gradientScale)
+  }
+
+  @inline(always)
+  func apply(_ p: inout Lanes, _ gradient: Lanes, _ m: inout Lanes, _ v: inout Lanes) {
+    let g = gradient * scale
     p *= decay
     m = m.addingProduct(g - m, blend1)
     v = (v * keep2).addingProduct(blend2 * g, g)
@@ -106,16 +118,28 @@ public func rmspropUpdate(
   parameter: UnsafeMutablePointer<Float>, gradient: UnsafePointer<Float>, meanSquare: UnsafeMutablePointer<Float>,
   velocity: UnsafeMutablePointer<Float>, count: Int, options: RMSpropOptions
 ) {
-  let decay = Lanes(repeating: Float(options.weightDecay))
-  let keep = Lanes(repeating: Float(options.alpha))
-  let blend = Lanes(repeating: Float(1 - options.alpha))
-  let epsilon = Lanes(repeating: Float(options.epsilon))
-  let stepSize = Lanes(repeating: Float(-options.learningRate))
-  let momentum = Lanes(repeating: Float(options.momentum))
-  let scale = Lanes(repeating: options.gradientScale)
-  let hasMomentum = options.momentum != 0
-  forEachParameter(count, parameter, gradient, meanSquare, velocity) { p, rawGradient, square, velocity in
-    let g = (rawGradient * scale).addingProduct(decay, p)
+  forEachParameter(RMSpropUpdate(options), count, parameter, gradient, meanSquare, velocity)
+}
+
+private struct RMSpropUpdate: ParameterUpdate {
+  let (decay, keep, blend, epsilon): (Lanes, Lanes, Lanes, Lanes)
+  let (stepSize, momentum, scale): (Lanes, Lanes, Lanes)
+  let hasMomentum: Bool
+
+  init(_ options: RMSpropOptions) {
+    decay = Lanes(repeating: Float(options.weightDecay))
+    keep = Lanes(repeating: Float(options.alpha))
+    blend = Lanes(repeating: Float(1 - options.alpha))
+    epsilon = Lanes(repeating: Float(options.epsilon))
+    stepSize = Lanes(repeating: Float(-options.learningRate))
+    momentum = Lanes(repeating: Float(options.momentum))
+    scale = Lanes(repeating: options.gradientScale)
+    hasMomentum = options.momentum != 0
+  }
+
+  @inline(always)
+  func apply(_ p: inout Lanes, _ gradient: Lanes, _ square: inout Lanes, _ velocity: inout Lanes) {
+    let g = (gradient * scale).addingProduct(decay, p)
     square = (square * keep).addingProduct(blend * g, g)
     let average = square.squareRoot() + epsilon
     if hasMomentum {
@@ -165,17 +189,33 @@ public func sgdUpdate(
   parameter: UnsafeMutablePointer<Float>, gradient: UnsafePointer<Float>, velocity: UnsafeMutablePointer<Float>, count: Int,
   step: Int, options: SGDOptions
 ) {
-  let decay = Lanes(repeating: Float(options.weightDecay))
-  let momentum = Lanes(repeating: Float(options.momentum))
-  let blend = Lanes(repeating: Float(1 - options.dampening))
-  let stepSize = Lanes(repeating: Float(-options.learningRate))
-  let scale = Lanes(repeating: options.gradientScale)
-  let hasMomentum = options.momentum != 0
-  forEachParameter(count, parameter, gradient, velocity, velocity) { p, rawGradient, velocity, _ in
-    var g = (rawGradient * scale).addingProduct(decay, p)
+  forEachParameter(SGDUpdate(step, options), count, parameter, gradient, velocity, velocity)
+}
+
+private struct SGDUpdate: ParameterUpdate {
+  let (decay, momentum, blend, stepSize, scale): (Lanes, Lanes, Lanes, Lanes, Lanes)
+  let hasMomentum: Bool
+  let isNesterov: Bool
+  let isFirst: Bool
+
+  init(_ step: Int, _ options: SGDOptions) {
+    decay = Lanes(repeating: Float(options.weightDecay))
+    momentum = Lanes(repeating: Float(options.momentum))
+    blend = Lanes(repeating: Float(1 - options.dampening))
+    stepSize = Lanes(repeating: Float(-options.learningRate))
+    scale = Lanes(repeating: options.gradientScale)
+    hasMomentum = options.momentum != 0
+    isNesterov = options.isNesterov
+    isFirst = step == 1
+  }
+
+  /// Both states are the velocity; the second is written first, so the first is what stays.
+  @inline(always)
+  func apply(_ p: inout Lanes, _ gradient: Lanes, _ velocity: inout Lanes, _ same: inout Lanes) {
+    var g = (gradient * scale).addingProduct(decay, p)
     if hasMomentum {
-      velocity = step == 1 ? g : (velocity * momentum).addingProduct(g, blend)
-      g = options.isNesterov ? g.addingProduct(velocity, momentum) : velocity
+      velocity = isFirst ? g : (velocity * momentum).addingProduct(g, blend)
+      g = isNesterov ? g.addingProduct(velocity, momentum) : velocity
     }
     p.addProduct(g, stepSize)
   }
@@ -206,11 +246,16 @@ public func sumOfSquares(_ x: UnsafePointer<Float>, count: Int) -> Double {
   }
 }
 
+/// An update of 16 parameters; a type and not a closure, since a closure would be called for each vector.
+private protocol ParameterUpdate {
+  func apply(_ parameter: inout Lanes, _ gradient: Lanes, _ first: inout Lanes, _ second: inout Lanes)
+}
+
 /// Runs an update over vectors of a parameter, its gradient and two states.
 @inline(__always)
-private func forEachParameter(
-  _ count: Int, _ parameter: UnsafeMutablePointer<Float>, _ gradient: UnsafePointer<Float>, _ first: UnsafeMutablePointer<Float>,
-  _ second: UnsafeMutablePointer<Float>, _ body: (inout Lanes, Lanes, inout Lanes, inout Lanes) -> Void
+private func forEachParameter<Update: ParameterUpdate>(
+  _ update: Update, _ count: Int, _ parameter: UnsafeMutablePointer<Float>, _ gradient: UnsafePointer<Float>,
+  _ first: UnsafeMutablePointer<Float>, _ second: UnsafeMutablePointer<Float>
 ) {
   ThreadPool.shared.forEachRange(of: count, grain: elementGrain) { range in
     let at = range.lowerBound
@@ -218,7 +263,7 @@ private func forEachParameter(
       var p = Lanes(at: parameter + at + index)
       var m = Lanes(at: first + at + index)
       var v = Lanes(at: second + at + index)
-      body(&p, Lanes(at: gradient + at + index), &m, &v)
+      update.apply(&p, Lanes(at: gradient + at + index), &m, &v)
       p.write(to: parameter + at + index)
       v.write(to: second + at + index)
       m.write(to: first + at + index)
@@ -227,7 +272,7 @@ private func forEachParameter(
       var p = Lanes(at: parameter + at, count: lanes)
       var m = Lanes(at: first + at, count: lanes)
       var v = Lanes(at: second + at, count: lanes)
-      body(&p, Lanes(at: gradient + at, count: lanes), &m, &v)
+      update.apply(&p, Lanes(at: gradient + at, count: lanes), &m, &v)
       p.write(to: parameter + at, count: lanes)
       v.write(to: second + at, count: lanes)
       m.write(to: first + at, count: lanes)

@@ -41,7 +41,7 @@ func tileMatmul(
 /// Known when this is compiled, but not to the compiler's check for code that never runs.
 @inline(__always) private var lanesFillOneRegister: Bool { zs_floats_per_vector() == 16 }
 
-/// All rows of one strip of columns: whole register blocks, then four, two and one rows.
+/// All rows of one strip of columns: whole register blocks, then four, three, two or one.
 @inline(__always)
 private func strip<Block: RegisterBlock>(
   _ type: Block.Type, _ m: Int, _ k: Int, _ a: TileOperand, _ b: UnsafePointer<Float>, _ ldb: Int,
@@ -55,6 +55,10 @@ private func strip<Block: RegisterBlock>(
   if row &+ 4 <= m {
     product(FourRows<Block.Group>.self, row, k, a, b, ldb, c, ldc, accumulate)
     row &+= 4
+  }
+  if row &+ 3 == m {
+    product(ThreeRows<Block.Group>.self, row, k, a, b, ldb, c, ldc, accumulate)
+    return
   }
   if row &+ 2 <= m {
     product(TwoRows<Block.Group>.self, row, k, a, b, ldb, c, ldc, accumulate)
@@ -180,6 +184,7 @@ private struct Stacked<Upper: RegisterBlock, Lower: RegisterBlock>: RegisterBloc
 }
 
 private typealias TwoRows<Group: LaneGroup> = Stacked<OneRow<Group>, OneRow<Group>>
+private typealias ThreeRows<Group: LaneGroup> = Stacked<TwoRows<Group>, OneRow<Group>>
 private typealias FourRows<Group: LaneGroup> = Stacked<TwoRows<Group>, TwoRows<Group>>
 private typealias SixRows<Group: LaneGroup> = Stacked<FourRows<Group>, TwoRows<Group>>
 private typealias EightRows<Group: LaneGroup> = Stacked<FourRows<Group>, FourRows<Group>>
