@@ -40,7 +40,8 @@ func fileBuiltins() -> [Builtin] {
       return .list(lines.rows.map { Value($0.value) })
     },
     Builtin(
-      "write_jsonl", category: "Core", [Parameter("path", .any, help: "a str"), Parameter("rows", .any, help: "a list, dataset or tensor")],
+      "write_jsonl", category: "Core",
+      [Parameter("path", .any, help: "a str"), Parameter("rows", .any, help: "a list, dataset or tensor")],
       returns: "none", summary: "Writes one JSON value per line.", example: "write_jsonl(\"/tmp/zs-example.jsonl\", [{a: 1}, {a: 2}])"
     ) { call in
       // People pipe the rows in: rows |> write_jsonl(path).

@@ -19,7 +19,7 @@ extension Value {
     case .list(let values):
       if let line = Display.line(self, width: width) { return line }
       if let table = Display.table(values, width: width, rows: options.maxRows) { return table }
-      return Display.lines(values, options: options)
+      return Display.flowing(values, width: width, rows: options.maxRows) ?? Display.lines(values, options: options)
     case .map(let map):
       return Display.line(self, width: width) ?? Display.lines(map, options: options)
     case .function(let function): return function.signature
@@ -91,6 +91,36 @@ enum Display {
     if count <= rows { return (count, 0) }
     let tail = max(1, rows / 4)
     return (rows - tail - 1, tail)
+  }
+
+  /// Numbers and other short values side by side; nil where one of them is long or has parts.
+  static func flowing(_ values: [Value], width: Int, rows: Int) -> String? {
+    // Two columns are the least that a value takes.
+    let most = width * max(4, rows) / 2
+    let (head, tail) = values.count > most ? (most - 8, 8) : (values.count, 0)
+    var texts: [String] = []
+    for value in values.prefix(head) + values.suffix(tail) {
+      switch value {
+      case .none, .bool, .int, .float: texts.append(value.source)
+      case .string(let text) where text.utf8.count <= 24: texts.append(Value.quote(text))
+      default: return nil
+      }
+    }
+    var lines: [String] = []
+    var line = "["
+    for (index, text) in texts.enumerated() {
+      let piece = text + (index == texts.count - 1 ? "]" : ",")
+      if TextWidth.of(line) + TextWidth.of(piece) + 1 > width {
+        lines.append(line)
+        line = ""
+      }
+      line += (line == "[" ? "" : " ") + piece
+    }
+    lines.append(line)
+    let kept = shown(lines.count, rows: rows)
+    if kept.tail == 0, tail == 0 { return lines.joined(separator: "\n") }
+    let middle = kept.tail == 0 ? lines.count : kept.head
+    return (lines.prefix(middle) + [" … \(values.count) in all"] + lines.suffix(kept.tail)).joined(separator: "\n")
   }
 
   static func lines(_ values: [Value], options: DisplayOptions) -> String {

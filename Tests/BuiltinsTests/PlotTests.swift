@@ -43,7 +43,8 @@ final class PlotTests: XCTestCase {
     for code in [
       "plot([1])", "plot([5, 5, 5])", "plot([1e-300, 2e-300])", "plot([1e300, -1e300])", "plot([1, none, 3])", "plot([0, 0])",
       "plot([1, 10, 1000], log: true)",
-      "hist([1, 1, 1])", "hist([1e308, -1e308])", "plot([0, 5e-324])", "hist([0, 5e-324])", "heatmap([[0, 5e-324]])", "plot([1e-320, 1], log: true)", "hist(randn(1000))", "heatmap([[5]])", "heatmap(randn(100, 300))", "plot(arange(5000))",
+      "hist([1, 1, 1])", "hist([1e308, -1e308])", "plot([0, 5e-324])", "hist([0, 5e-324])", "heatmap([[0, 5e-324]])",
+      "plot([1e-320, 1], log: true)", "hist(randn(1000))", "heatmap([[5]])", "heatmap(randn(100, 300))", "plot(arange(5000))",
       "plot(0..<3, [1, 4, 9])",
     ] {
       XCTAssertFalse(try shown(code).isEmpty, code)

@@ -5,6 +5,7 @@ import Formats
 import Glibc
 import Kernels
 import Language
+import Models
 
 /// One figure.
 struct BenchRow {
@@ -24,6 +25,7 @@ final class Bench {
   let isQuick: Bool
   let host: Host
   private var limits: [Int: MachineLimits] = [:]
+  var loaded: LanguageModel?
 
   init(isQuick: Bool, host: Host) {
     self.isQuick = isQuick
@@ -61,7 +63,7 @@ final class Bench {
   typealias Row = (name: String, measure: (Bench) throws -> BenchRow)
 
   /// All rows that there are, in the order they are printed.
-  static var rows: [Row] { KernelBench.rows }
+  static var rows: [Row] { KernelBench.rows + ModelBench.rows }
 
   /// The most memory the process ever held, in MiB.
   static func peakMebibytes() -> Double {
