@@ -82,7 +82,7 @@ final class CoreBuiltinsTests: XCTestCase {
       ("format(3.14159, \".2f\")", "\"3.14\""), ("format(42, \">6\")", "\"    42\""), ("format(1234567, \",\")", "\"1,234,567\""),
       ("format(0.25, \".1%\")", "\"25.0%\""),
     ])
-    assertErrors([("replace(\"a\", \"\", \"b\")", "empty"), ("format(1, \"qq\")", "format"), ("split(5)", "str")])
+    assertErrors([("replace(\"a\", \"\", \"b\")", "empty"), ("format(1, \"qq\")", "format"), ("split(5)", "not int")])
   }
 
   func testJSONAndFiles() throws {
