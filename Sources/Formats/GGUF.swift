@@ -57,23 +57,23 @@ private struct GGUFReader {
     FormatError("\(file.path) is damaged: \(what)", hint: "get the file again, or convert the model again")
   }
 
-  mutating func read<T: FixedWidthInteger>(_: T.Type, _ what: String) throws -> T {
-    guard remaining >= MemoryLayout<T>.size else { throw truncated("\(what) should be at byte \(position)") }
+  mutating func read<T: FixedWidthInteger>(_: T.Type, _ what: @autoclosure () -> String) throws -> T {
+    guard remaining >= MemoryLayout<T>.size else { throw truncated("\(what()) should be at byte \(position)") }
     defer { position += MemoryLayout<T>.size }
     return T(littleEndian: file.base.loadUnaligned(fromByteOffset: position, as: T.self))
   }
 
   /// A count of things that take at least `least` bytes each, believed only if so many can still follow.
-  mutating func count(_ what: String, least: Int) throws -> Int {
-    let claimed = try read(UInt64.self, what)
+  mutating func count(_ what: @autoclosure () -> String, least: Int) throws -> Int {
+    let claimed = try read(UInt64.self, what())
     guard let count = Int(exactly: claimed), count <= remaining / max(least, 1) else {
-      throw damaged("\(what) is given as \(claimed), more than the remaining \(remaining) bytes can hold")
+      throw damaged("\(what()) is given as \(claimed), more than the remaining \(remaining) bytes can hold")
     }
     return count
   }
 
-  mutating func string(_ what: String) throws -> String {
-    let length = try count("the length of \(what)", least: 1)
+  mutating func string(_ what: @autoclosure () -> String) throws -> String {
+    let length = try count("the length of \(what())", least: 1)
     defer { position += length }
     return String(decoding: UnsafeRawBufferPointer(start: file.base + position, count: length), as: UTF8.self)
   }
@@ -125,26 +125,27 @@ private struct GGUFReader {
     return result
   }
 
-  private mutating func valueType(_ what: String) throws -> GGUFValueType {
-    let raw = try read(UInt32.self, "the type of \(what)")
-    guard let type = GGUFValueType(rawValue: raw) else { throw damaged("metadata \(what) has the unknown type \(raw)") }
+  private mutating func valueType(_ what: @autoclosure () -> String) throws -> GGUFValueType {
+    let raw = try read(UInt32.self, "the type of \(what())")
+    guard let type = GGUFValueType(rawValue: raw) else { throw damaged("metadata \(what()) has the unknown type \(raw)") }
     return type
   }
 
   private mutating func value(_ type: GGUFValueType, _ key: String, depth: Int) throws -> GGUFValue {
-    let what = "the value of '\(key)'"
+    // Arrays of a hundred thousand strings come through here: the texts of messages are made only when one is thrown.
+    func what() -> String { "the value of '\(key)'" }
     switch type {
-    case .uint8: return .uint8(try read(UInt8.self, what))
-    case .int8: return .int8(try read(Int8.self, what))
-    case .uint16: return .uint16(try read(UInt16.self, what))
-    case .int16: return .int16(try read(Int16.self, what))
-    case .uint32: return .uint32(try read(UInt32.self, what))
-    case .int32: return .int32(try read(Int32.self, what))
-    case .uint64: return .uint64(try read(UInt64.self, what))
-    case .int64: return .int64(try read(Int64.self, what))
-    case .float32: return .float32(Float(bitPattern: try read(UInt32.self, what)))
-    case .float64: return .float64(Double(bitPattern: try read(UInt64.self, what)))
-    case .bool: return .bool(try read(UInt8.self, what) != 0)
+    case .uint8: return .uint8(try read(UInt8.self, what()))
+    case .int8: return .int8(try read(Int8.self, what()))
+    case .uint16: return .uint16(try read(UInt16.self, what()))
+    case .int16: return .int16(try read(Int16.self, what()))
+    case .uint32: return .uint32(try read(UInt32.self, what()))
+    case .int32: return .int32(try read(Int32.self, what()))
+    case .uint64: return .uint64(try read(UInt64.self, what()))
+    case .int64: return .int64(try read(Int64.self, what()))
+    case .float32: return .float32(Float(bitPattern: try read(UInt32.self, what())))
+    case .float64: return .float64(Double(bitPattern: try read(UInt64.self, what())))
+    case .bool: return .bool(try read(UInt8.self, what()) != 0)
     case .string: return .string(try string("'\(key)'"))
     case .array:
       guard depth < 4 else { throw damaged("the arrays of '\(key)' nest deeper than 4 levels") }

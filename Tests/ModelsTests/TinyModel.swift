@@ -33,6 +33,9 @@ struct TinyModel {
   var headDimension = 8
   var slidingWindow: Int? = 5
   var isTied = false
+  var context = 64
+  /// Whether a GGUF file gets a tokenizer: 256 bytes and two control tokens.
+  var hasTokenizer = false
   /// More members of config.json, or replacements.
   var extra: [String: JSON] = [:]
 
@@ -64,7 +67,8 @@ struct TinyModel {
     var members: [String: JSON] = [
       "model_type": "mistral", "vocab_size": .int(Int64(vocabulary)), "hidden_size": .int(Int64(hidden)),
       "intermediate_size": .int(Int64(intermediate)), "num_hidden_layers": .int(Int64(layers)), "num_attention_heads": .int(Int64(heads)),
-      "num_key_value_heads": .int(Int64(keyValueHeads)), "head_dim": .int(Int64(headDimension)), "max_position_embeddings": 64,
+      "num_key_value_heads": .int(Int64(keyValueHeads)), "head_dim": .int(Int64(headDimension)),
+      "max_position_embeddings": .int(Int64(context)),
       "rms_norm_eps": 1e-5, "sliding_window": slidingWindow.map { .int(Int64($0)) } ?? .null, "tie_word_embeddings": .bool(isTied),
       "bos_token_id": 1, "eos_token_id": 2, "hidden_act": "silu",
     ]
@@ -113,12 +117,12 @@ struct TinyModel {
     var writer = GGUFWriter()
     writer.add("general.architecture", "llama")
     for (key, value) in [
-      ("context_length", 64), ("embedding_length", hidden), ("block_count", layers), ("feed_forward_length", intermediate),
+      ("context_length", context), ("embedding_length", hidden), ("block_count", layers), ("feed_forward_length", intermediate),
       ("attention.head_count", heads), ("attention.head_count_kv", keyValueHeads), ("attention.key_length", headDimension),
       ("rope.dimension_count", headDimension), ("attention.sliding_window", slidingWindow ?? 0),
     ] { writer.add("llama.\(key)", UInt32(value)) }
     writer.add("llama.attention.layer_norm_rms_epsilon", Float(1e-5))
-    writer.add("tokenizer.ggml.eos_token_id", UInt32(2))
+    if hasTokenizer { writer.addByteTokenizer() } else { writer.add("tokenizer.ggml.eos_token_id", UInt32(2)) }
     for (name, shape) in weights {
       var values = values(name, shape)
       for (projection, count) in [("q_proj", heads), ("k_proj", keyValueHeads)] where name.contains(projection) {
@@ -198,6 +202,27 @@ struct GGUFWriter {
 
   mutating func add(_ key: String, _ values: [Int32]) {
     add(key, type: 9, bytes(UInt32(5)) + bytes(UInt64(values.count)) + values.flatMap { bytes($0) })
+  }
+
+  /// GPT-2's spelling of single bytes, then <|im_start|> and <|im_end|>; ChatML.
+  mutating func addByteTokenizer() {
+    var spare: UInt32 = 256
+    let bytes = (0..<256 as Range<UInt32>).map { byte -> String in
+      let isPrintable = 33...126 ~= byte || 161...172 ~= byte || 174...255 ~= byte
+      defer { if !isPrintable { spare += 1 } }
+      return String(UnicodeScalar(isPrintable ? byte : spare).map(Character.init)!)
+    }
+    add("tokenizer.ggml.model", "gpt2")
+    add("tokenizer.ggml.pre", "smollm")
+    add("tokenizer.ggml.tokens", bytes + ["<|im_start|>", "<|im_end|>"])
+    add("tokenizer.ggml.token_type", [Int32](repeating: 1, count: 256) + [3, 3])
+    add("tokenizer.ggml.merges", [String]())
+    add("tokenizer.ggml.eos_token_id", UInt32(257))
+    add("tokenizer.ggml.add_bos_token", false)
+    add(
+      "tokenizer.chat_template",
+      "{% for m in messages %}{{ '<|im_start|>' + m['role'] + '\\n' + m['content'] + '<|im_end|>\\n' }}{% endfor %}"
+        + "{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}")
   }
 
   mutating func add(_ name: String, _ dimensions: [Int], _ type: WeightType, _ values: [UInt8]) {
