@@ -110,7 +110,7 @@ final class ModelBuiltinsTests: XCTestCase {
       ("generate(m, [1, \"a\"])", "index 1"), ("generate(m, [0 for i in 0..<9000])", "context of 8192"),
       ("chat(m, [{role: \"user\"}])", "no message at index 0"), ("detokenize(m, [-1])", "no token id"),
       ("pieces(m, [49152])", "no token id"),
-      ("lora(m, targets: [\"w_proj\"])", "q_proj"), ("lora(lora(m, rank: 1))", "adapters already"), ("merge(m)", "no adapters"),
+      ("lora(m, targets: [\"w_proj\"])", "'w_proj'"), ("lora(lora(m, rank: 1))", "adapters already"), ("merge(m)", "no adapters"),
       ("load_adapter(m, \"/no/such\")", "No such file"), ("logprobs(m, \"a\")", "no second one"), ("perplexity(m, \"a\")", "at least two"),
       ("resume(conversation(m))", "nothing was said"), ("undo(conversation(m))", "nothing to undo"),
       ("generate(m, \"a\", stop: [1])", "texts"),

@@ -67,8 +67,11 @@ struct GGUFBytes {
 }
 
 final class GGUFTests: XCTestCase {
+  private var folder: TemporaryFolder?
+
   private func open(_ bytes: [UInt8]) throws -> GGUFFile {
-    let folder = try TemporaryFolder()
+    let folder = try self.folder ?? TemporaryFolder()
+    self.folder = folder
     return try GGUFFile(path: try folder.file("model.gguf", bytes))
   }
 
@@ -117,7 +120,7 @@ final class GGUFTests: XCTestCase {
   func testAnyByteMayBeWrong() throws {
     let bytes = GGUFBytes.sample().bytes
     for index in 0..<bytes.count - 72 {
-      for value in [0, 0x7F, 0x80, 0xFF] as [UInt8] {
+      for value in [0x7F, 0xFF] as [UInt8] {
         var changed = bytes
         changed[index] = value
         do { _ = try open(changed) } catch is FormatError {}

@@ -5,6 +5,8 @@ import Foundation
 import XCTest
 
 final class SafetensorsTests: XCTestCase {
+  private var folder: TemporaryFolder?
+
   private func bytes(_ header: String, data: Int, length: UInt64? = nil) -> [UInt8] {
     var bytes: [UInt8] = []
     bytes.put(length ?? UInt64(header.utf8.count))
@@ -12,7 +14,8 @@ final class SafetensorsTests: XCTestCase {
   }
 
   private func open(_ bytes: [UInt8]) throws -> SafetensorsFile {
-    let folder = try TemporaryFolder()
+    let folder = try self.folder ?? TemporaryFolder()
+    self.folder = folder
     return try SafetensorsFile(path: try folder.file("m.safetensors", bytes))
   }
 

@@ -23,7 +23,8 @@ final class ConversationTests: XCTestCase {
     XCTAssertEqual(try model.render(messages, generationPrompt: true), "<|im_start|>user\nhi<|im_end|>\n<|im_start|>assistant\n")
     let ids = try model.encode(messages: messages, generationPrompt: false)
     XCTAssertEqual(ids, [256] + Array("user\nhi".utf8).map(Int.init) + [257, 10])
-    let plain = try LanguageModel.load(path: TinyModel().ggufFile(in: TemporaryFolder()), name: "plain")
+    let folder = try TemporaryFolder()
+    let plain = try LanguageModel.load(path: TinyModel().ggufFile(in: folder), name: "plain")
     assertThrows("plain has no tokenizer") { try plain.encode("a") }
     assertThrows("plain has no chat template") { try plain.render(messages, generationPrompt: true) }
   }

@@ -100,7 +100,8 @@ final class FilesTests: XCTestCase {
     assertThrows("model_type is 'gpt2'") { try changed("model_type", "gpt2") }
     assertThrows("attention_bias") { try changed("attention_bias", true) }
     assertThrows("hidden_act is 'gelu'") { try changed("hidden_act", "gelu") }
-    assertThrows("hidden_size is -3") { try changed("hidden_size", -3) }
+    assertThrows("width of -3") { try changed("hidden_size", -3) }
+    assertThrows("intermediate_size is -3") { try changed("intermediate_size", -3) }
     assertThrows("no 'hidden_size'") { try changed("hidden_size", nil) }
     assertThrows("not a whole number") { try changed("num_hidden_layers", "two") }
     assertThrows("3 key-value heads") { try changed("num_key_value_heads", 3) }
