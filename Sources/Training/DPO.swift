@@ -115,6 +115,12 @@ public final class DPO: Objective {
   /// The number of pairs.
   public var exampleCount: Int { examples.count }
 
+  /// Pairs by themselves, unless the loss sorts over the micro-batch.
+  public func parts(of microBatch: [Int]) -> [[Int]] {
+    if options.terms.contains(where: { $0.loss == .aot || $0.loss == .aotUnpaired }) { return [microBatch] }
+    return grouped(microBatch) { 2 * examples[$0].prompt.count + examples[$0].chosen.count + examples[$0].rejected.count }
+  }
+
   /// Reference, policy, loss: and the derivative of the loss with respect to every token's log-prob.
   public func measure(
     _ microBatch: [Int], of batch: Batch, model: any TrainableModel, options forward: ForwardOptions

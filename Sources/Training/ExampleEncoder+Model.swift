@@ -10,7 +10,7 @@ extension ExampleEncoder {
     let tokenizer = model.tokenizer
     let template = try model.chatTemplate.map { try ChatTemplate($0) }
     self.init(
-      tokenizer: tokenizer, vocabularySize: model.configuration.vocabularySize, maxLength: maxLength,
+      text: tokenizer.map { TextEncoder($0) }, vocabularySize: model.configuration.vocabularySize, maxLength: maxLength,
       render: template.map { template in
         { messages, generationPrompt in
           try template.render(

@@ -4,10 +4,33 @@
 import Formats
 import Tokenizers
 
+/// How texts become ids.
+public struct TextEncoder {
+  /// The ids of a text, in which texts of control tokens count as those tokens.
+  let encode: (String) -> [Int]
+  /// What is appended to an answer that does not end in it.
+  let end: String?
+  /// What plain text begins with.
+  let beginning: Int?
+
+  /// An encoder from its parts.
+  public init(encode: @escaping (String) -> [Int], end: String?, beginning: Int?) {
+    self.encode = encode
+    self.end = end
+    self.beginning = beginning
+  }
+
+  /// A tokenizer's own conventions.
+  public init(_ tokenizer: Tokenizer) {
+    self.init(
+      encode: { tokenizer.encode($0, special: true) }, end: tokenizer.eosToken, beginning: tokenizer.addsBOS ? tokenizer.bosID : nil)
+  }
+}
+
 /// Turns rows of a dataset into examples for one model.
 public struct ExampleEncoder {
-  /// The model's tokenizer; without one only rows that hold ids can be used.
-  public let tokenizer: Tokenizer?
+  /// How text becomes ids; without it only rows that hold ids can be used.
+  let text: TextEncoder?
   /// Ids run from 0 to below this.
   public let vocabularySize: Int
   /// The most tokens a prompt and its answer may have; nil for no limit.
@@ -17,9 +40,9 @@ public struct ExampleEncoder {
 
   /// An encoder.
   public init(
-    tokenizer: Tokenizer?, vocabularySize: Int, maxLength: Int?, render: (([JSON], Bool) throws -> String)?
+    text: TextEncoder?, vocabularySize: Int, maxLength: Int?, render: (([JSON], Bool) throws -> String)?
   ) {
-    self.tokenizer = tokenizer
+    self.text = text
     self.vocabularySize = vocabularySize
     self.maxLength = maxLength
     self.render = render
@@ -27,7 +50,7 @@ public struct ExampleEncoder {
 
   /// A prompt alone, with the opening of an answer, or a prompt with its answer, rendered or joined and then tokenized.
   func encode(_ prompt: JSON, _ answer: JSON?, generationPrompt: Bool = true) throws -> [Int] {
-    guard let tokenizer else {
+    guard let encoder = text else {
       throw TrainingError(
         "the model has no tokenizer, so rows of text cannot be used", hint: "give rows of ids: prompt_ids, chosen_ids, rejected_ids")
     }
@@ -41,17 +64,15 @@ public struct ExampleEncoder {
       } catch {
         throw RowProblem("the chat template refuses it: \(error)")
       }
-      return tokenizer.encode(text, special: true)
+      return encoder.encode(text)
     }
     // Plain text: the tokenizer's own BOS, and the end of text after the answer if it is not there yet.
     var text = prompt.string ?? ""
     if let answer = answer?.string {
       text += answer
-      if let end = tokenizer.eosToken, !answer.hasSuffix(end) { text += end }
+      if let end = encoder.end, !answer.hasSuffix(end) { text += end }
     }
-    let ids = tokenizer.encode(text, special: true)
-    guard tokenizer.addsBOS, let bos = tokenizer.bosID else { return ids }
-    return [bos] + ids
+    return (encoder.beginning.map { [$0] } ?? []) + encoder.encode(text)
   }
 
   func known(_ ids: JSON) throws -> [Int] {

@@ -19,9 +19,9 @@ public protocol TrainableModel: AnyObject {
 
 extension LanguageModel: TrainableModel {}
 
-/// One micro-batch, computed.
+/// One part of an update, computed.
 public struct Measurement {
-  /// This micro-batch's share of the update's loss, on the tape.
+  /// This part's share of the update's loss, on the tape.
   public var loss: Tensor
   /// Its share of the loss, unrounded.
   public var value: Double
@@ -37,10 +37,31 @@ public struct Measurement {
 public protocol Objective: AnyObject {
   /// Examples to train on.
   var exampleCount: Int { get }
-  /// Computes one micro-batch of an update: forward passes and loss. Shares of all micro-batches add up to the update's loss.
+  /// Divides a micro-batch into parts that may be computed one after the other with the same result, to save memory.
+  func parts(of microBatch: [Int]) -> [[Int]]
+  /// Computes one part of an update: forward passes and loss. Shares of all parts add up to the update's loss.
   func measure(_ microBatch: [Int], of batch: Batch, model: any TrainableModel, options: ForwardOptions) throws -> Measurement
   /// Metrics of a whole update beyond `loss`, under TRL's names.
   func metrics(pairs: [PairReport], rows: [RowReport]) -> [(String, Double)]
+}
+
+/// Tokens that one pass is worth: more of them make it no faster, only larger in memory.
+private let tokensPerPass = 512
+
+/// Neighbours that together have at most `tokensPerPass` tokens; what has more by itself stays alone.
+func grouped(_ indices: [Int], tokens: (Int) -> Int) -> [[Int]] {
+  var groups: [[Int]] = []
+  var room = 0
+  for index in indices {
+    let size = tokens(index)
+    if groups.isEmpty || size > room {
+      groups.append([])
+      room = tokensPerPass
+    }
+    groups[groups.count - 1].append(index)
+    room -= size
+  }
+  return groups
 }
 
 /// A scalar with a known value and known derivatives with respect to `logProbs`, put on the tape.

@@ -36,6 +36,9 @@ public final class SFT: Objective {
   /// The number of examples.
   public var exampleCount: Int { examples.count }
 
+  /// Examples by themselves.
+  public func parts(of microBatch: [Int]) -> [[Int]] { grouped(microBatch) { examples[$0].reduce(0) { $0 + $1.ids.count } } }
+
   /// Log-probs of the labels and the derivative of their mean.
   public func measure(
     _ microBatch: [Int], of batch: Batch, model: any TrainableModel, options: ForwardOptions

@@ -45,9 +45,9 @@ extension TrainLoop {
     var (value, tokens) = (0.0, 0)
     var (pairs, rows) = ([PairReport](), [RowReport]())
     try withoutRecording {
-      for microBatch in batch.microBatches {
+      for indices in batch.microBatches.flatMap(objective.parts) {
         try poll()
-        let part = try objective.measure(microBatch, of: batch, model: model, options: ForwardOptions())
+        let part = try objective.measure(indices, of: batch, model: model, options: ForwardOptions())
         value += part.value
         tokens += part.tokens
         pairs += part.pairs

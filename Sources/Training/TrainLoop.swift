@@ -80,11 +80,11 @@ public final class TrainLoop {
     var sum: [Tensor] = []
     var (value, tokens) = (0.0, 0)
     var (pairs, rows) = ([PairReport](), [RowReport]())
-    for (number, microBatch) in batch.microBatches.enumerated() {
+    for (number, indices) in batch.microBatches.flatMap(objective.parts).enumerated() {
       try poll()
-      let pass = DropoutPass(seed: options.seed, number: stepCount * options.gradientAccumulation + number)
+      let pass = DropoutPass(seed: options.seed, number: stepCount << 20 + number)
       let forward = ForwardOptions(checkpointing: options.gradientCheckpointing, dropout: pass)
-      let part = try objective.measure(microBatch, of: batch, model: model, options: forward)
+      let part = try objective.measure(indices, of: batch, model: model, options: forward)
       let gradients = try gradients(of: part.loss, with: parameters)
       sum = sum.isEmpty ? gradients : Gradients.add(gradients, to: sum)
       value += part.value

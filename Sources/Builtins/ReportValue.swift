@@ -1,0 +1,152 @@
+// A report as a zs value: what one update did, or would do, down to each pair.
+
+import Formats
+import Language
+import Training
+
+/// The report of an update, an inspection or an evaluation.
+public final class ReportValue: ObjectValue {
+  /// What kind of look it was.
+  public enum Kind: String, Sendable {
+    case step, inspection, evaluation
+    case whatIf = "what if"
+  }
+
+  /// The numbers.
+  public let report: StepReport
+  /// What kind of look it was.
+  public let kind: Kind
+  /// The options that differ from the trainer's, in words.
+  let note: String
+  /// `what_if` with options of the optimizer: the loss of the batch after the update.
+  let lossAfter: Double?
+  /// Texts and tokens of the examples the report speaks of.
+  let texts: ExampleTexts
+
+  init(_ report: StepReport, kind: Kind, texts: ExampleTexts, note: String = "", lossAfter: Double? = nil) {
+    self.report = report
+    self.kind = kind
+    self.texts = texts
+    self.note = note
+    self.lossAfter = lossAfter
+  }
+
+  /// The name that `type(x)` gives.
+  public var typeName: String { "report" }
+
+  private var isPreference: Bool { texts.isPreference }
+
+  /// Loss, norms, and for DPO the pairs; every metric under TRL's name works in brackets.
+  public var fieldNames: [String] {
+    ["step", "loss", "grad_norm", "learning_rate", "metrics"] + (isPreference ? ["accuracy", "margin", "pairs"] : ["rows"])
+      + (lossAfter == nil ? [] : ["loss_after"])
+  }
+
+  /// A field by name.
+  public func field(_ name: String) throws -> Value? {
+    switch name {
+    case "step": .int(Int64(report.step))
+    case "loss": .float(report.loss)
+    case "grad_norm": kind == .evaluation ? Value.none : .float(report.gradNorm)
+    case "learning_rate": kind == .evaluation ? Value.none : .float(report.learningRate)
+    case "metrics": .map(metricMap(report.metrics))
+    case "accuracy" where isPreference: .float(report.metrics["rewards/accuracies"] ?? .nan)
+    case "margin" where isPreference: .float(report.metrics["rewards/margins"] ?? .nan)
+    case "pairs" where isPreference: .list(report.pairs.map { .map(pairMap($0)) })
+    case "rows" where !isPreference: .list(report.rows.map { .map(rowMap($0)) })
+    case "loss_after": lossAfter.map { .float($0) }
+    default: report.metrics[name].map { metricValue(name, $0) }
+    }
+  }
+
+  /// `report["rewards/chosen"]`: a metric by TRL's name, or a field.
+  public func subscripted(_ index: [IndexArgument]) throws -> Value {
+    guard index.count == 1, case .at(.string(let name))? = index.first else {
+      throw ZsError(kind: "type", message: "a report is indexed by the name of a metric", hint: "report[\"loss\"], report.pairs[0]")
+    }
+    if let value = try field(name) { return value }
+    let names = Array(report.metrics.keys) + fieldNames
+    let meant = nearest(to: name, among: names).map { "; did you mean \"\($0)\"?" } ?? ""
+    throw ZsError(kind: "key", message: "a report has no \"\(name)\"\(meant)", hint: names.joined(separator: ", "))
+  }
+
+  /// All fields, as a map.
+  public func plain() throws -> Value {
+    var result: ValueMap = [:]
+    for name in fieldNames { result[name] = try field(name) ?? Value.none }
+    return .map(result)
+  }
+
+  private func pairMap(_ pair: PairReport) -> ValueMap {
+    let text = texts.pair(pair.index)
+    return [
+      "prompt": text.prompt, "chosen": text.chosen, "rejected": text.rejected, "loss": .float(pair.loss), "weight": .float(pair.weight),
+      "margin": .float(pair.margin), "reward_chosen": .float(pair.rewardChosen), "reward_rejected": .float(pair.rewardRejected),
+      "logp_chosen": .float(pair.chosen.sum), "logp_rejected": .float(pair.rejected.sum),
+      "ref_logp_chosen": .float(pair.chosen.referenceSum), "ref_logp_rejected": .float(pair.rejected.referenceSum),
+      "tokens_chosen": .int(Int64(pair.chosen.ids.count)), "tokens_rejected": .int(Int64(pair.rejected.ids.count)),
+    ]
+  }
+
+  private func rowMap(_ row: RowReport) -> ValueMap {
+    [
+      "text": texts.document(row.index), "loss": .float(row.loss), "trained_tokens": .int(Int64(row.trainedTokens)),
+      "tokens": .int(Int64(row.documents.reduce(0) { $0 + $1.ids.count })),
+    ]
+  }
+
+  /// The numbers on one line, then a table of the pairs or rows.
+  public func display(_ options: DisplayOptions) -> String {
+    var parts = ["\(kind == .step ? "step" : "\(kind.rawValue), step") \(report.step)", "loss \(printf("%.4f", report.loss))"]
+    if let lossAfter { parts.append("after the update \(printf("%.4f", lossAfter))") }
+    if isPreference {
+      parts.append("accuracy \(printf("%.2f", report.metrics["rewards/accuracies"] ?? .nan))")
+      parts.append("margin \(printf("%+.4f", report.metrics["rewards/margins"] ?? .nan))")
+    }
+    if kind != .evaluation {
+      parts.append("grad norm \(compact(report.gradNorm))")
+      parts.append("lr \(compact(report.learningRate))")
+    }
+    if !note.isEmpty { parts.append(note) }
+    let table = isPreference ? pairTable() : rowTable()
+    return parts.joined(separator: " · ") + "\n" + table.text(width: options.width, maxRows: options.maxRows, colour: options.colour)
+  }
+
+  private func pairTable() -> TextTable {
+    let headings = ["pair", "prompt", "loss", "weight", "chosen", "rejected", "margin", "tokens", ""]
+    let rows = report.pairs.enumerated().map { number, pair in
+      [
+        "\(number)", shortText(texts.pair(pair.index).prompt), printf("%.4f", pair.loss), printf("%.4f", pair.weight),
+        printf("%+.4f", pair.rewardChosen), printf("%+.4f", pair.rewardRejected), printf("%+.4f", pair.margin),
+        "\(pair.chosen.ids.count)/\(pair.rejected.ids.count)", pair.margin < 0 ? "wrong" : "",
+      ]
+    }
+    return TextTable(headings: headings, rows: rows, numeric: [true, false, true, true, true, true, true, true, false])
+  }
+
+  private func rowTable() -> TextTable {
+    let rows = report.rows.enumerated().map { number, row in
+      [
+        "\(number)", shortText(texts.document(row.index)), printf("%.4f", row.loss),
+        "\(row.trainedTokens)/\(row.documents.reduce(0) { $0 + $1.ids.count })",
+      ]
+    }
+    return TextTable(headings: ["row", "text", "loss", "tokens"], rows: rows, numeric: [true, false, true, true])
+  }
+
+  private func shortText(_ value: Value) -> String { String((value.text ?? value.source).prefix(200)) }
+}
+
+/// A metric as a value: counts are ints.
+func metricValue(_ name: String, _ value: Double) -> Value {
+  if name == "step" || name == "num_tokens", let whole = Int64(exactly: value) { return .int(whole) }
+  return .float(value)
+}
+
+/// Metrics under TRL's names, with `accuracy` and `margin` for short.
+func metricMap(_ metrics: OrderedDictionary<String, Double>) -> ValueMap {
+  var result = ValueMap(uniqueKeysWithValues: metrics.map { ($0, metricValue($0, $1)) })
+  if let accuracy = metrics["rewards/accuracies"] { result["accuracy"] = .float(accuracy) }
+  if let margin = metrics["rewards/margins"] { result["margin"] = .float(margin) }
+  return result
+}

@@ -1,0 +1,101 @@
+// A trainer as a zs value: the loop, the model it moves, and the data behind its examples.
+
+import Language
+import Models
+import Training
+
+/// A trainer of the language, made by `sft` or `dpo`.
+public final class TrainerValue: ObjectValue {
+  /// The loop.
+  public let loop: TrainLoop
+  /// The model that moves.
+  public let policy: LanguageModel
+  /// `dpo` or `sft`, with a number.
+  public let name: String
+  /// Every option as it is in force.
+  let options: ValueMap
+  let texts: ExampleTexts
+  let encoder: ExampleEncoder
+  /// Rows of the data that gave no example.
+  let skipped: [SkippedRow]
+  /// Examples that were cut to the limit.
+  let cut: Int
+  /// What `run` evaluates now and then.
+  var evaluation: (objective: any Objective, texts: ExampleTexts, every: Int)?
+
+  init(
+    loop: TrainLoop, policy: LanguageModel, name: String, options: ValueMap, texts: ExampleTexts, encoder: ExampleEncoder,
+    skipped: [SkippedRow], cut: Int
+  ) {
+    self.loop = loop
+    self.policy = policy
+    self.name = name
+    self.options = options
+    self.texts = texts
+    self.encoder = encoder
+    self.skipped = skipped
+    self.cut = cut
+  }
+
+  /// The name that `type(x)` gives.
+  public var typeName: String { "trainer" }
+
+  /// Where it is, what it did, and what it was made of.
+  public var fieldNames: [String] { ["step_count", "total_steps", "epoch", "history", "policy", "options", "examples", "skipped", "name"] }
+
+  /// A field by name.
+  public func field(_ name: String) throws -> Value? {
+    switch name {
+    case "step_count": .int(Int64(loop.stepCount))
+    case "total_steps": .int(Int64(loop.totalSteps))
+    case "epoch": .float(loop.epoch)
+    case "history": .list(loop.history.rows.map { .map(metricMap($0)) })
+    case "policy": .object(ModelValue(policy))
+    case "options": .map(options)
+    case "examples": .int(Int64(loop.objective.exampleCount))
+    case "skipped": skippedValue(skipped)
+    case "name": .string(self.name)
+    default: nil
+    }
+  }
+
+  /// Where it is and what it did, as a map.
+  public func plain() throws -> Value {
+    var result: ValueMap = [:]
+    for name in ["name", "step_count", "total_steps", "epoch", "examples", "options", "history"] {
+      result[name] = try field(name) ?? Value.none
+    }
+    return .map(result)
+  }
+
+  /// Where it is, its options, its loss so far.
+  public func display(_ options: DisplayOptions) -> String {
+    let unit = texts.isPreference ? "pair" : "example"
+    let count = loop.objective.exampleCount
+    var first = "trainer \(name) · \(policy.name)"
+    if let lora = policy.loraOptions { first += " + LoRA r\(lora.rank)" }
+    first += " · \(count) \(unit)\(count == 1 ? "" : "s") · step \(loop.stepCount)/\(loop.totalSteps) · epoch \(compact(loop.epoch))"
+    var lines = [first, "  " + summary()]
+    if cut > 0 { lines.append("  \(cut) \(unit)\(cut == 1 ? "" : "s") cut to \(self.options["max_length"]?.source ?? "") tokens") }
+    lines += skippedLines(skipped).map { "  " + $0 }
+    let losses = loop.history.column("loss")
+    if let start = losses.first, let end = losses.last {
+      lines.append("  loss \(printf("%.4f", start)) → \(printf("%.4f", end))  \(sparkline(Array(losses.suffix(60))))")
+    }
+    return lines.map { clipped($0, to: options.width) }.joined(separator: "\n")
+  }
+
+  private func summary() -> String {
+    let o = loop.options
+    var parts: [String] = []
+    if texts.isPreference { parts = ["loss \(options["loss"]?.printed() ?? "")", "beta \(options["beta"]?.source ?? "")"] }
+    parts.append(
+      "lr \(compact(o.learningRate)) \(o.schedule.rawValue)\(loop.schedule.warmupSteps > 0 ? ", warm-up \(loop.schedule.warmupSteps)" : "")"
+    )
+    parts.append("batch \(o.batchSize)\(o.gradientAccumulation > 1 ? " × \(o.gradientAccumulation)" : "")")
+    parts.append(o.optimizer.rawValue)
+    let moving = policy.trainable.reduce(0) { $0 + $1.tensor.count }
+    parts.append("\(moving) parameters")
+    return parts.joined(separator: " · ")
+  }
+}

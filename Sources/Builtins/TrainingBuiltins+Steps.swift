@@ -1,0 +1,170 @@
+// Moving a trainer: step, run, inspect, back, goto, fork, what_if, evaluate.
+
+import Language
+import Models
+import Training
+
+func stepBuiltins() -> [Builtin] {
+  let category = trainingCategory
+  let made = "t = dpo(lora(load(\"smollm2\"), rank: 4), preferences(\"examples/data/preferences.jsonl\") |> take(4), batch_size: 2)\n"
+  return [
+    Builtin(
+      "step", category: category, [trainerParameter, Parameter("n", .int, default: 1, range: 1...1e9, help: "how many updates")],
+      returns: "report", summary: "Updates the model; the report is of the last batch used, as it was before its update.",
+      example: made + "step(t).loss"
+    ) { call in
+      let trainer = try call.trainer()
+      return .object(try advance(trainer, by: try call.int("n"), call, isRun: false))
+    },
+    Builtin(
+      "run", category: category,
+      [trainerParameter, Parameter("steps", .int, default: Value.none, range: 1...1e9, help: "how many updates; none: to the end")],
+      returns: "report", summary: "Updates to the end, showing how far it is; an interrupt stops between updates and keeps what is done.",
+      example: made + "run(t, steps: 1)\nt.step_count"
+    ) { call in
+      let trainer = try call.trainer()
+      let left = trainer.loop.totalSteps - trainer.loop.stepCount
+      return .object(try advance(trainer, by: try call.optionalInt("steps") ?? max(1, left), call, isRun: true))
+    },
+    Builtin(
+      "inspect", category: category, [trainerParameter], returns: "report",
+      summary: "The report of the next batch without updating: the gradient is computed and dropped.", example: made + "inspect(t).loss"
+    ) { call in
+      let trainer = try call.trainer()
+      return .object(ReportValue(try trainer.loop.inspect(poll: call.poll), kind: .inspection, texts: trainer.texts))
+    },
+    Builtin(
+      "back", category: category, [trainerParameter, Parameter("n", .int, default: 1, range: 0...1e9, help: "how many updates")],
+      returns: "trainer", summary: "Undoes updates, to the bit.", example: made + "step(t, n: 2)\nback(t, 2)\nt.step_count"
+    ) { call in
+      let trainer = try call.trainer()
+      try trainer.loop.back(try call.int("n"), poll: call.poll)
+      return .object(trainer)
+    },
+    Builtin(
+      "goto", category: category, [trainerParameter, Parameter("n", .int, range: 0...1e9, help: "the number of updates done there")],
+      returns: "trainer", summary: "Goes to the state after n updates, back or on.",
+      example: made + "goto(t, 2)\nt.step_count"
+    ) { call in
+      let trainer = try call.trainer()
+      try trainer.loop.goto(try call.int("n"), poll: call.poll)
+      return .object(trainer)
+    },
+    Builtin(
+      "fork", category: category, [trainerParameter], returns: "trainer",
+      summary: "A second trainer from the same point, with a model of its own: both go on apart.",
+      example: made + "u = fork(t)\nstep(u)\n[t.step_count, u.step_count]", body: forkTrainer),
+    Builtin(
+      "what_if", category: category, [trainerParameter] + whatIfParameters(), returns: "report",
+      summary: "The report of the next batch under other options of loss or optimizer; nothing is changed.",
+      example: made + "what_if(t, beta: 0.3, loss: \"ipo\").loss",
+      details: "With options of the optimizer the update is made, the batch measured again (.loss_after) and the update taken back.",
+      body: whatIf),
+    Builtin(
+      "evaluate", category: category,
+      [trainerParameter, Parameter("data", .anyOf([.string, .list, .object("dataset")]), help: "unseen pairs or conversations")],
+      returns: "report", summary: "Loss and metrics on other data, without learning from it.",
+      example: made + "evaluate(t, preferences(\"examples/data/preferences.jsonl\") |> skip(4) |> take(2)).accuracy"
+    ) { call in
+      let trainer = try call.trainer()
+      let (objective, texts) = try evaluationObjective(of: trainer, "data", call)
+      let report = try trainer.loop.evaluate(objective, poll: call.poll)
+      return .object(ReportValue(report, kind: .evaluation, texts: texts))
+    },
+    Builtin(
+      "grad_norms", category: category, [trainerParameter], returns: "list",
+      summary: "The norm of each parameter's gradient for the next batch: rows of name and norm.",
+      example: made + "grad_norms(t)[0]"
+    ) { call in
+      .list(try call.trainer().loop.gradientNorms(poll: call.poll).map { .map(["name": .string($0.name), "norm": .float($0.norm)]) })
+    },
+  ]
+}
+
+private let optimizerOptions = [
+  "learning_rate", "schedule", "min_learning_rate", "warmup_ratio", "warmup_steps", "optimizer", "adam_beta1", "adam_beta2",
+  "adam_epsilon", "weight_decay", "max_grad_norm",
+]
+
+/// Options of loss and optimizer, each none where the trainer's own is meant.
+private func whatIfParameters() -> [Parameter] {
+  let shared = sharedTrainingParameters(learningRate: 0, schedule: "linear").filter { optimizerOptions.contains($0.name) }
+  return (preferenceParameters() + shared).map {
+    Parameter($0.name, $0.type, default: Value.none, range: $0.range, choices: $0.choices, aliases: $0.aliases, help: $0.help)
+  }
+}
+
+private func whatIf(_ call: Call) throws -> Value {
+  let trainer = try call.trainer()
+  let source = OptionSource(call: call, fallback: trainer.options)
+  var objective = trainer.loop.objective
+  let lossOptions = preferenceParameters().map(\.name).filter { call.given($0) }
+  if let dpo = objective as? DPO {
+    objective = try dpo.with(try source.preferenceOptions())
+  } else if let name = lossOptions.first {
+    throw ZsError("'\(name)' is an option of preference losses; this trainer is sft", argument: name)
+  }
+  let note = call.options.map { "\($0.key): \($0.value.source)" }.joined(separator: ", ")
+  guard optimizerOptions.contains(where: { call.given($0) }) else {
+    let report = try trainer.loop.inspect(under: objective, poll: call.poll)
+    return .object(ReportValue(report, kind: .whatIf, texts: trainer.texts, note: note))
+  }
+  let (report, after) = try trainer.loop.tryStep(under: objective, options: try source.trainOptions(), poll: call.poll)
+  return .object(ReportValue(report, kind: .whatIf, texts: trainer.texts, note: note, lossAfter: after))
+}
+
+private func forkTrainer(_ call: Call) throws -> Value {
+  let trainer = try call.trainer()
+  let model: LanguageModel
+  if let base = trainer.policy.base, let options = trainer.policy.loraOptions {
+    model = try base.withLoRA(options)
+  } else {
+    model = try trainer.policy.unfrozen()
+  }
+  let session = try Session.of(call)
+  let kind = trainer.texts.isPreference ? "dpo" : "sft"
+  let fork = TrainerValue(
+    loop: try trainer.loop.fork(onto: model), policy: model, name: "\(kind)#\(session.number(for: kind))", options: trainer.options,
+    texts: trainer.texts, encoder: trainer.encoder, skipped: trainer.skipped, cut: trainer.cut)
+  fork.evaluation = trainer.evaluation
+  return .object(fork)
+}
+
+/// Takes steps, reporting progress; `run` stops at the end of the run without an error.
+private func advance(_ trainer: TrainerValue, by count: Int, _ call: Call, isRun: Bool) throws -> ReportValue {
+  let session = try Session.of(call)
+  let loop = trainer.loop
+  let end = isRun ? min(loop.totalSteps, loop.stepCount + count) : loop.stepCount + count
+  let showsProgress = isRun || count > 1
+  let logEvery = try OptionSource(call: call, fallback: trainer.options).int("log_every")
+  let clock = ContinuousClock()
+  var last: StepReport?
+  defer { if showsProgress { session.progress.finish() } }
+  repeat {
+    let began = clock.now
+    let report = try loop.step(poll: call.poll)
+    last = report
+    let seconds = (clock.now - began) / .seconds(1)
+    if showsProgress, loop.stepCount % logEvery == 0 || loop.stepCount == end {
+      session.progress.update(progress(report, of: loop, end: end, seconds: seconds))
+    }
+    if let evaluation = trainer.evaluation, loop.stepCount % evaluation.every == 0 || loop.stepCount == loop.totalSteps {
+      loop.recordEvaluation(try loop.evaluate(evaluation.objective, poll: call.poll))
+    }
+  } while loop.stepCount < end
+  guard let last else { throw ZsError("no step was taken") }
+  return ReportValue(last, kind: .step, texts: trainer.texts)
+}
+
+private func progress(_ report: StepReport, of loop: TrainLoop, end: Int, seconds: Double) -> Progress {
+  var note = "loss \(printf("%.4f", report.loss))"
+  if let margin = report.metrics["rewards/margins"] { note += " · margin \(printf("%+.3f", margin))" }
+  if let accuracy = report.metrics["rewards/accuracies"] { note += " · accuracy \(printf("%.2f", accuracy))" }
+  note += " · lr \(compact(report.learningRate)) · \(printf("%.1f", seconds)) s/step"
+  return Progress("step", done: Double(loop.stepCount), total: Double(end), unit: "steps", note: note)
+}
+
+extension Call {
+  /// The trainer that is the first argument.
+  func trainer() throws -> TrainerValue { try object("t", as: TrainerValue.self) }
+}

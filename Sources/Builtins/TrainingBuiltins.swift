@@ -1,0 +1,158 @@
+// Training: sft and dpo make a trainer.
+
+import Language
+import Models
+import Tokenizers
+import Training
+
+let trainingCategory = "Training"
+var trainerParameter: Parameter { Parameter("t", .object("trainer"), help: "what sft or dpo gave") }
+
+/// Rows for trainers and reports.
+public func trainingBuiltins() -> [Builtin] {
+  trainerBuiltins() + stepBuiltins() + reportBuiltins() + preferenceLossBuiltins()
+}
+
+private func trainerBuiltins() -> [Builtin] {
+  let data: ParameterType = .anyOf([.string, .list, .object("dataset")])
+  return [
+    Builtin(
+      "dpo", category: trainingCategory,
+      [
+        Parameter("policy", .object("model"), help: "the model that learns: with adapters (lora), or whole"),
+        Parameter("data", data, help: "preferences, or a path or list of them"),
+        Parameter("reference", .object("model"), default: Value.none, help: "what the policy is held to; none: itself before training"),
+      ] + preferenceParameters() + sharedTrainingParameters(learningRate: 5e-7, schedule: "linear"),
+      returns: "trainer", summary: "A trainer that teaches a model to prefer the chosen answers: direct preference optimization.",
+      example: "t = dpo(lora(load(\"smollm2\")), \"examples/data/preferences.jsonl\", beta: 0.1, learning_rate: 5e-5)",
+      details: "Losses: " + PreferenceLoss.allCases.map { "\($0.rawValue), \($0.source)" }.joined(separator: "; ") + ".",
+      body: makeDPO),
+    Builtin(
+      "sft", category: trainingCategory,
+      [
+        Parameter("model", .object("model"), help: "the model that learns: with adapters (lora), or whole"),
+        Parameter("data", data, help: "conversations, or a path or list of them"),
+        Parameter("assistant_only", .bool, default: true, aliases: ["assistant_only_loss"], help: "learn only what the assistant says"),
+        Parameter(
+          "completion_only", .bool, default: true, aliases: ["completion_only_loss"], help: "after a prompt, learn only the completion"),
+        Parameter(
+          "packing", .anyOf([.bool, .string]), default: false, choices: Packing.allCases.map(\.rawValue),
+          help: "several documents in one row: \"bfd\" keeps them apart, \"concat\" does not"),
+      ] + sharedTrainingParameters(learningRate: 2e-5, schedule: "cosine"),
+      returns: "trainer", summary: "A trainer that teaches a model conversations: supervised fine-tuning.",
+      example:
+        "t = sft(lora(load(\"smollm2\")), [{messages: [{role: \"user\", content: \"Ahoy\"}, {role: \"assistant\", content: \"Aye\"}]}])",
+      body: makeSFT),
+  ]
+}
+
+private func makeDPO(_ call: Call) throws -> Value {
+  let session = try Session.of(call)
+  let given = try call.model("policy")
+  let source = OptionSource(call: call)
+  let options = try source.trainOptions()
+  let preference = try source.preferenceOptions()
+  let dataset = try datasetArgument(call, "data", .preferences)
+  let policy = given.trainable.isEmpty ? try given.unfrozen() : given
+  let reference: Reference
+  if !call["reference"].isNone {
+    reference = .model(try call.model("reference"))
+  } else {
+    // Adapters can be switched off; a whole model that learns is held to the weights it began with.
+    reference = policy.adapters.isEmpty ? .model(given === policy ? try given.unfrozen() : given) : .adaptersOff
+  }
+  if case .model(let other as LanguageModel) = reference { try checkSameTokens(policy, other) }
+  let encoder = try ExampleEncoder(model: policy, maxLength: try source.int("max_length"))
+  let encoded = try encoder.pairs(dataset, poll: call.poll)
+  let objective = try DPO(examples: encoded.examples, options: preference, reference: reference)
+  let trainer = TrainerValue(
+    loop: try TrainLoop(model: policy, objective: objective, options: options), policy: policy, name: "dpo#\(session.number(for: "dpo"))",
+    options: resolvedOptions(call), texts: ExampleTexts(dataset: dataset, tokenizer: policy.tokenizer, pairs: encoded.examples),
+    encoder: encoder, skipped: dataset.skipped + encoded.skipped, cut: encoded.cut)
+  try setEvaluation(of: trainer, call)
+  return .object(trainer)
+}
+
+private func makeSFT(_ call: Call) throws -> Value {
+  let session = try Session.of(call)
+  let given = try call.model("model")
+  let source = OptionSource(call: call)
+  let options = try source.trainOptions()
+  let dataset = try datasetArgument(call, "data", .conversations)
+  let policy = given.trainable.isEmpty ? try given.unfrozen() : given
+  let maxLength = try source.int("max_length")
+  let encoder = try ExampleEncoder(model: policy, maxLength: maxLength)
+  var examples = try documents(dataset, encoder, source, call)
+  var rows = examples.examples.map { [$0] }
+  if let packing = source["packing"].text.flatMap({ Packing(rawValue: $0) }) ?? (source.bool("packing") ? .bestFitDecreasing : nil) {
+    rows = packing.rows(of: examples.examples, maxLength: maxLength, end: policy.tokenizer?.eosID)
+    examples.cut = packing == .concatenated ? 0 : examples.cut
+  }
+  let trainer = TrainerValue(
+    loop: try TrainLoop(model: policy, objective: SFT(examples: rows), options: options), policy: policy,
+    name: "sft#\(session.number(for: "sft"))", options: resolvedOptions(call),
+    texts: ExampleTexts(dataset: dataset, tokenizer: policy.tokenizer, documents: rows), encoder: encoder,
+    skipped: dataset.skipped + examples.skipped, cut: examples.cut)
+  try setEvaluation(of: trainer, call)
+  return .object(trainer)
+}
+
+/// The documents of a dataset under the mask options of a trainer.
+func documents(
+  _ dataset: Dataset, _ encoder: ExampleEncoder, _ options: OptionSource, _ call: Call
+) throws -> EncodedDataset<SFTExample> {
+  try encoder.documents(
+    dataset, assistantOnly: options.bool("assistant_only"), completionOnly: options.bool("completion_only"), poll: call.poll)
+}
+
+/// An objective over unseen data, under the trainer's options.
+func evaluationObjective(
+  of trainer: TrainerValue, _ name: String, _ call: Call
+) throws -> (objective: any Objective, texts: ExampleTexts) {
+  let tokenizer = trainer.policy.tokenizer
+  if let dpo = trainer.loop.objective as? DPO {
+    let dataset = try datasetArgument(call, name, .preferences)
+    let pairs = try trainer.encoder.pairs(dataset, poll: call.poll).examples
+    let objective = try DPO(examples: pairs, options: dpo.options, reference: dpo.reference)
+    return (objective, ExampleTexts(dataset: dataset, tokenizer: tokenizer, pairs: pairs))
+  }
+  let dataset = try datasetArgument(call, name, .conversations)
+  let source = OptionSource(call: call, fallback: trainer.options)
+  let rows = try documents(dataset, trainer.encoder, source, call).examples.map { [$0] }
+  return (SFT(examples: rows), ExampleTexts(dataset: dataset, tokenizer: tokenizer, documents: rows))
+}
+
+private func setEvaluation(of trainer: TrainerValue, _ call: Call) throws {
+  guard !call["eval_data"].isNone else {
+    if call.given("eval_every") { throw ZsError("eval_every needs eval_data", argument: "eval_every") }
+    return
+  }
+  let (objective, texts) = try evaluationObjective(of: trainer, "eval_data", call)
+  trainer.evaluation = (objective, texts, try call.optionalInt("eval_every") ?? trainer.loop.plan.stepsPerEpoch)
+}
+
+/// Every option as it is in force, without the objects.
+private func resolvedOptions(_ call: Call) -> ValueMap {
+  var options: ValueMap = [:]
+  for parameter in call.builtin.parameters where !["policy", "model", "data", "reference", "eval_data"].contains(parameter.name) {
+    options[parameter.name] = call[parameter.name]
+  }
+  return options
+}
+
+private func checkSameTokens(_ policy: LanguageModel, _ reference: LanguageModel) throws {
+  let (a, b) = (policy.configuration.vocabularySize, reference.configuration.vocabularySize)
+  guard a == b else {
+    throw ZsError(
+      "the policy has \(a) tokens and the reference \(b); their log-probs cannot be compared", hint: "use two models of one family",
+      argument: "reference")
+  }
+}
+
+extension Call {
+  /// Throws where the user asked to stop.
+  var poll: () throws -> Void {
+    let context = context
+    return { if context.isInterrupted { throw Interrupted() } }
+  }
+}
