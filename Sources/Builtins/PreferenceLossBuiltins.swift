@@ -111,7 +111,7 @@ private func implicitReward(_ call: Call) throws -> Value {
   } else {
     reference = .model(try call.model("reference"))
   }
-  let (prompt, completion): (JSON, JSON) = (try call["prompt"].json(), try call["completion"].json())
+  let (prompt, completion): (JSON, JSON) = (try call["prompt"].asJSON(), try call["completion"].asJSON())
   let rows = try Dataset(.preferences, rows: [["prompt": prompt, "chosen": completion, "rejected": completion]])
   let encoder = try ExampleEncoder(model: policy, maxLength: nil)
   let pair = try encoder.pairs(rows).examples[0]

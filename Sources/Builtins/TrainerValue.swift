@@ -82,13 +82,13 @@ public final class TrainerValue: ObjectValue {
     if let start = losses.first, let end = losses.last {
       lines.append("  loss \(printf("%.4f", start)) → \(printf("%.4f", end))  \(sparkline(Array(losses.suffix(60))))")
     }
-    return lines.map { clipped($0, to: options.width) }.joined(separator: "\n")
+    return lines.map { TextWidth.cut($0, to: options.width) }.joined(separator: "\n")
   }
 
   private func summary() -> String {
     let o = loop.options
     var parts: [String] = []
-    if texts.isPreference { parts = ["loss \(options["loss"]?.printed() ?? "")", "beta \(options["beta"]?.source ?? "")"] }
+    if texts.isPreference { parts = ["loss \(options["loss"]?.printed ?? "")", "beta \(options["beta"]?.source ?? "")"] }
     parts.append(
       "lr \(compact(o.learningRate)) \(o.schedule.rawValue)\(loop.schedule.warmupSteps > 0 ? ", warm-up \(loop.schedule.warmupSteps)" : "")"
     )

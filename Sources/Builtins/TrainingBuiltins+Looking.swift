@@ -139,13 +139,13 @@ func strips(_ rows: [TokenRow], width: Int, colour: Bool) -> String {
     for row in tokens {
       let text = row.token.replacing("\n", with: "⏎").replacing("\t", with: "⇥")
       let strength = row.delta.map { $0 / strongest } ?? (row.trained ?? false ? 0.6 : 0)
-      if used + columns(of: text) > width, used > 0 {
+      if used + TextWidth.of(text) > width, used > 0 {
         lines.append(line)
         (line, used) = ("", 0)
       }
       let painted = colour ? paint(text, strength) : abs(strength) > 0.5 ? "[\(text)]" : text
       line += painted
-      used += columns(of: text) + (colour || abs(strength) <= 0.5 ? 0 : 2)
+      used += TextWidth.of(text) + (colour || abs(strength) <= 0.5 ? 0 : 2)
     }
     lines.append(line)
   }
