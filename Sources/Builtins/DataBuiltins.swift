@@ -78,19 +78,26 @@ public func dataBuiltins() -> [Builtin] {
     },
     Builtin(
       "map", category: category, [dataset, Parameter("f", .function, help: "gives a row, as a map, for each row")],
-      returns: "dataset", summary: "The dataset with each row replaced by f of it; rows that can no longer be used are skipped.",
+      returns: "dataset", summary: "What f gives for each row: a dataset while that can be used as rows, else a list.",
       example:
-        "preferences([{prompt: \"a\", chosen: \"b\", rejected: \"c\"}]) |> map(row => ({prompt: upper(row.prompt), chosen: row.chosen, rejected: row.rejected}))"
-    ) { call in
-      let data = try call.object("data", as: DatasetValue.self).dataset
-      return .object(
-        DatasetValue(
-          try data.mapping { row in
-            if call.context.isInterrupted { throw Interrupted() }
-            return try call.context.call(call["f"], [Value(.object(row.fields))]).asJSON()
-          }))
-    },
+        "preferences([{prompt: \"a\", chosen: \"b\", rejected: \"c\"}]) |> map(row => ({prompt: upper(row.prompt), chosen: row.chosen, rejected: row.rejected}))",
+      body: mapDataset),
   ]
+}
+
+/// What f gives for each row: a dataset where any of it can still be used as a row, else a plain list.
+private func mapDataset(_ call: Call) throws -> Value {
+  let data = try call.object("data", as: DatasetValue.self)
+  let results = try data.dataset.rows.indices.map { index in
+    if call.context.isInterrupted { throw Interrupted() }
+    return try call.context.call(call["f"], [data.element(at: index)])
+  }
+  var rows = results.makeIterator()
+  do {
+    return .object(DatasetValue(try data.dataset.mapping { _ in try (rows.next() ?? .none).asJSON() }))
+  } catch is TrainingError {
+    return .list(results)
+  }
 }
 
 private func splitDataset(_ call: Call) throws -> Value {
