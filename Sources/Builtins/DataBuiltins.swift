@@ -2,6 +2,7 @@
 
 import Formats
 import Language
+import Tensors
 import Training
 
 private let category = "Data"
@@ -82,6 +83,29 @@ public func dataBuiltins() -> [Builtin] {
       example:
         "preferences([{prompt: \"a\", chosen: \"b\", rejected: \"c\"}]) |> map(row => ({prompt: upper(row.prompt), chosen: row.chosen, rejected: row.rejected}))",
       body: mapDataset),
+  ] + listSelections
+}
+
+/// The same words for plain lists, such as the rows of `tokens`.
+private var listSelections: [Builtin] {
+  let items = Parameter("items", .list, help: "a list")
+  let count = Parameter("n", .int, range: 0...9e15, help: "how many")
+  return [
+    Builtin(
+      "take", category: category, [items, count], returns: "list", summary: "The first n items.", example: "take([3, 1, 2], 2)"
+    ) { call in .list(Array(try call.list("items").prefix(try call.int("n")))) },
+    Builtin(
+      "skip", category: category, [items, count], returns: "list", summary: "All items but the first n.", example: "skip([3, 1, 2], 2)"
+    ) { call in .list(Array(try call.list("items").dropFirst(try call.int("n")))) },
+    Builtin(
+      "shuffle", category: category,
+      [items, Parameter("seed", .int, default: Value.none, help: "what the order derives from; none: the session's own")],
+      returns: "list", summary: "The items in random order.", example: "shuffle([3, 1, 2], seed: 1)"
+    ) { call in
+      let seed = try call.optionalInt("seed").map { UInt64(bitPattern: Int64($0)) } ?? Session.of(call).drawSeed()
+      var random = RandomSource(seed: seed).split("shuffle of a list")
+      return .list(try call.list("items").shuffled(using: &random))
+    },
   ]
 }
 
