@@ -39,7 +39,7 @@ func sharedTrainingParameters(learningRate: Double, schedule: String) -> [Parame
     Parameter("eval_every", .int, default: none, range: 1...1e9, aliases: ["eval_steps"], help: "updates between evaluations"),
     Parameter("log_every", .int, default: 1, range: 1...1e9, aliases: ["logging_steps"], help: "updates between reports of run's progress"),
     Parameter(
-      "snapshot_megabytes", .int, default: 1024, range: 0...1e7, help: "memory that back and goto may use; older steps are recomputed"),
+      "snapshot_megabytes", .int, default: 512, range: 0...1e7, help: "memory that back and goto may use; older steps are recomputed"),
   ]
 }
 

@@ -44,7 +44,7 @@ public struct TrainOptions: Sendable, Equatable {
   /// Whether blocks are recomputed in the backward pass instead of kept.
   public var gradientCheckpointing = false
   /// Memory for snapshots that make going back instant.
-  public var snapshotBytes = 1 << 30
+  public var snapshotBytes = 512 << 20
 
   /// The defaults of `dpo`.
   public init() {}
