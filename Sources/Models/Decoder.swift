@@ -101,11 +101,8 @@ public final class Decoder {
     project(.query, layer, b.normed, rows, b.q, b)
     project(.key, layer, b.normed, rows, newKeys, b)
     project(.value, layer, b.normed, rows, values + start * c.keyValueWidth, b)
-    for (x, heads) in [(b.q, c.numAttentionHeads), (newKeys, c.numKeyValueHeads)] {
-      rotaryForward(
-        x: x, positions: b.positions, shape: RotaryShape(rows: rows, heads: heads, headDimension: c.headDimension), table: rotary,
-        layout: c.rotaryLayout)
-    }
+    turn(b.q, heads: c.numAttentionHeads, b, rows)
+    turn(newKeys, heads: c.numKeyValueHeads, b, rows)
     let shape = AttentionShape(
       queries: rows, keys: start + rows, heads: c.numAttentionHeads, keyValueHeads: c.numKeyValueHeads, headDimension: c.headDimension,
       slidingWindow: c.slidingWindow)
@@ -116,6 +113,11 @@ public final class Decoder {
     }
     project(.output, layer, b.mixed, rows, b.delta, b)
     addInto(b.x, b.delta, rows * c.hiddenSize)
+  }
+
+  private func turn(_ x: UnsafeMutablePointer<Float>, heads: Int, _ b: Buffers, _ rows: Int) {
+    let shape = RotaryShape(rows: rows, heads: heads, headDimension: model.configuration.headDimension)
+    rotaryForward(x: x, positions: b.positions, shape: shape, table: rotary, layout: model.configuration.rotaryLayout)
   }
 
   private func feedForward(_ layer: Int, _ b: Buffers, _ rows: Int) {
