@@ -18,7 +18,7 @@ final class Host {
   init(isInteractive: Bool, isQuiet: Bool = false) {
     let environment = Terminal.environment()
     let output = OutputBuffer(descriptor: isQuiet ? STDERR_FILENO : STDOUT_FILENO)
-    let progress = TerminalProgress(isScreen: Terminal.mayColour(Terminal.isErrorInteractive, environment: environment))
+    let progress = TerminalProgress(isScreen: Terminal.isErrorInteractive && !["", "dumb"].contains(environment["TERM", default: ""]))
     output.beforeWriting = { progress.clear() }
     let home = environment["ZS_HOME"].flatMap { $0.isEmpty ? nil : $0 } ?? environment["HOME", default: "/tmp"] + "/.cache/zs"
     session = Session(

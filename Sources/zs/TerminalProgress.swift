@@ -77,7 +77,10 @@ final class TerminalProgress: ProgressSink {
     let elapsed = now - start
     if elapsed > 0.5, progress.done > 0 {
       let rate = progress.done / elapsed
-      parts.append(progress.unit == "bytes" ? amount(rate, "bytes") + "/s" : compact(rate) + " \(progress.unit)/s")
+      // Who has a note says there what a step costs.
+      if progress.note.isEmpty {
+        parts.append(progress.unit == "bytes" ? amount(rate, "bytes") + "/s" : compact((rate * 10).rounded() / 10) + " \(progress.unit)/s")
+      }
       if let total = progress.total, rate > 0, progress.done < total { parts.append("ETA " + duration((total - progress.done) / rate)) }
     }
     return parts.joined(separator: " · ")
@@ -103,7 +106,7 @@ func duration(_ seconds: Double) -> String {
   if !seconds.isFinite || seconds > 1e7 { return "?" }
   if seconds < 0.001 { return "\(compact((seconds * 1e8).rounded() / 100)) µs" }
   if seconds < 1 { return "\(compact((seconds * 1e4).rounded() / 10)) ms" }
-  if seconds < 60 { return "\(compact((seconds * 10).rounded() / 10)) s" }
+  if seconds < 60 { return "\(seconds < 10 ? compact((seconds * 10).rounded() / 10) : String(Int(seconds.rounded()))) s" }
   let whole = Int(seconds)
   return whole < 3600 ? "\(whole / 60) m \(whole % 60) s" : "\(whole / 3600) h \(whole % 3600 / 60) m"
 }
