@@ -80,9 +80,14 @@ public struct ChatTemplate: Sendable {
   ///
   /// - Parameter now: Seconds since 1970 that `strftime_now` shows; nil for the clock's.
   public func rendering(variables: [String: JSON], now: Int? = nil) throws -> Rendering {
+    try rendering(variables: variables, now: now, stepLimit: JinjaInterpreter.stepLimit)
+  }
+
+  /// The same with another limit of steps.
+  package func rendering(variables: [String: JSON], now: Int?, stepLimit: Int) throws -> Rendering {
     var context: [String: JinjaValue] = [:]
     for (name, value) in variables { context[name] = try JinjaValue(value) }
-    let interpreter = JinjaInterpreter(program, context: context, now: now ?? time(nil))
+    let interpreter = JinjaInterpreter(program, context: context, now: now ?? time(nil), stepLimit: stepLimit)
     let text = try interpreter.render()
     return Rendering(text: text, generations: interpreter.generations)
   }

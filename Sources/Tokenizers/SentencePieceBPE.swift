@@ -28,6 +28,7 @@ struct SentencePieceBPE: Sendable {
   private let merges: MergeTable
   private let byteIDs: [Int32]?
   private let unknownID: Int
+  private let userDefined: AddedTokens
   private let cutsAtMarkers: Bool
   private let cutsAtEveryMarker: Bool
   /// Pieces that may be passed through but not used, with the pair they came from.
@@ -44,6 +45,8 @@ struct SentencePieceBPE: Sendable {
     var unknownID = 0
     /// Ids of `<0x00>` … `<0xFF>`, nil where unknown characters become the unknown token.
     var byteIDs: [Int]?
+    /// Pieces that are found in the normalized text before anything merges.
+    var userDefined: [AddedToken] = []
     /// Ids that merges may make.
     var isOrdinary: (Int) -> Bool = { _ in true }
     var isUnused: (Int) -> Bool = { _ in false }
@@ -69,6 +72,7 @@ struct SentencePieceBPE: Sendable {
     prefixSpace = options.prefixSpace
     removesExtraBlanks = options.removesExtraBlanks
     cutsAtEveryMarker = options.cutsAtEveryMarker
+    userDefined = AddedTokens(options.userDefined)
     unknownID = options.unknownID
     byteIDs = options.byteIDs?.map { Int32(truncatingIfNeeded: $0) }
     characters = symbols.characters
@@ -85,23 +89,30 @@ struct SentencePieceBPE: Sendable {
     normalize(text, isStart: isStart, into: &scratch.bytes)
     let bytes = scratch.bytes  // keeps the buffer while the scratch is in use
     bytes.withUnsafeBufferPointer { all in
-      guard let base = all.baseAddress else { return }
       var start = 0
-      while start < all.count {
-        let end = cutsAtMarkers || cutsAtEveryMarker ? wordEnd(all, start) : all.count
-        append(word: UnsafeBufferPointer(start: base + start, count: end - start), scratch, &output)
-        start = end
+      while let found = userDefined.isEmpty ? nil : userDefined.next(in: all, from: start) {
+        append(words: UnsafeBufferPointer(rebasing: all[start..<found.range.lowerBound]), scratch, &output)
+        output.append(found.id)
+        start = found.range.upperBound
       }
+      append(words: UnsafeBufferPointer(rebasing: all[start...]), scratch, &output)
+    }
+  }
+
+  private func append(words: UnsafeBufferPointer<UInt8>, _ scratch: EncoderScratch, _ output: inout [Int]) {
+    guard let base = words.baseAddress else { return }
+    var start = 0
+    while start < words.count {
+      let end = cutsAtMarkers || cutsAtEveryMarker ? wordEnd(words, start) : words.count
+      append(word: UnsafeBufferPointer(start: base + start, count: end - start), scratch, &output)
+      start = end
     }
   }
 
   /// Blanks to ▁, with the prefix that the model wants.
   private func normalize(_ text: UnsafeBufferPointer<UInt8>, isStart: Bool, into bytes: inout [UInt8]) {
     var text = text[...]
-    if removesExtraBlanks {
-      text = text.drop { $0 == 0x20 }
-      while text.last == 0x20 { text = text.dropLast() }
-    }
+    if removesExtraBlanks { text = text.drop { $0 == 0x20 } }
     guard !text.isEmpty else { return }
     let beginsMarked = text.first == 0x20 || text.starts(with: Self.marker)
     let prefixes: Bool
@@ -122,6 +133,7 @@ struct SentencePieceBPE: Sendable {
       }
       previousWasBlank = byte == 0x20
     }
+    while removesExtraBlanks && bytes.suffix(3).elementsEqual(Self.marker) { bytes.removeLast(3) }
   }
 
   /// The end of the word at `start`: the next ▁ that follows anything else.

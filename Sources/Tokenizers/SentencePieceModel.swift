@@ -102,15 +102,15 @@ struct SentencePieceModel {
     options.removesExtraBlanks = removesExtraBlanks
     options.unknownID = unknownID
     options.byteIDs = hasByteFallback ? SentencePieceBPE.byteIDs(pieces) : nil
-    options.isOrdinary = { kinds[$0] == .normal || kinds[$0] == .userDefined || kinds[$0] == .unused }
+    options.userDefined = kinds.indices.filter { kinds[$0] == .userDefined }.map { AddedToken(id: $0, content: pieces.text($0)) }
+    options.isOrdinary = { kinds[$0] == .normal || kinds[$0] == .unused }
     options.isUnused = { kinds[$0] == .unused }
     let model = SentencePieceBPE(pieces: pieces, scores: scores, options: options)
     var contents = Tokenizer.Contents(
       pieces: pieces, kinds: kinds, model: .sentencePiece(model), added: [], kind: "SentencePiece BPE", bosID: bosID, eosID: eosID,
       padID: padID, unknownID: unknownID, addsBOS: true)
-    var added = kinds.indices.compactMap { id -> AddedToken? in
-      guard kinds[id] == .control || kinds[id] == .unknown || kinds[id] == .userDefined else { return nil }
-      return AddedToken(id: id, content: pieces.text(id), isSpecial: kinds[id] != .userDefined)
+    var added = kinds.indices.compactMap { id in
+      kinds[id] == .control || kinds[id] == .unknown ? AddedToken(id: id, content: pieces.text(id)) : nil
     }
     let listed = configuration.added
     added.removeAll { token in listed.contains { $0.id == token.id } }

@@ -9,6 +9,7 @@ public struct StreamDecoder: Sendable {
   private let skipSpecial: Bool
   private let isSentencePiece: Bool
   private var dropsBlank: Bool
+  private let dropsAllBlanks: Bool
   private var pending: [UInt8] = []
 
   /// Makes a decoder.
@@ -21,6 +22,7 @@ public struct StreamDecoder: Sendable {
     self.skipSpecial = skipSpecial
     isSentencePiece = tokenizer.contents.isSentencePiece
     dropsBlank = tokenizer.contents.dropsFirstBlank && !continuesText
+    dropsAllBlanks = tokenizer.contents.dropsAllBlanks
   }
 
   /// Takes one id and gives the text that is now complete.
@@ -57,8 +59,9 @@ public struct StreamDecoder: Sendable {
 
   private mutating func dropFirstBlank(_ start: Int, _ output: inout [UInt8]) {
     guard dropsBlank, output.count > start else { return }
-    dropsBlank = false
     if output[start] == 0x20 { output.remove(at: start) }
+    if dropsAllBlanks && output.count == start { return }
+    dropsBlank = false
   }
 
   /// Moves whole characters, and U+FFFD for what can never become one, from `pending` to `output`.

@@ -187,6 +187,12 @@ public final class Tokenizer: Sendable {
       return false
     }
 
+    /// Whether it drops further blanks at the start too, as encoding keeps none.
+    var dropsAllBlanks: Bool {
+      if case .sentencePiece(let model) = model { return model.removesExtraBlanks }
+      return false
+    }
+
     func decodedPieces() -> ([UInt8], [Int]) {
       var bytes: [UInt8] = []
       var offsets = [0]

@@ -140,7 +140,7 @@ enum JinjaFilters {
       width = String(repeating: " ", count: max(0, count))
     }
     let lines = ((text.text ?? "") + "\n").linesPython()
-    try interpreter.spend(lines.count * (1 + width.utf8.count / 16))
+    try interpreter.spend(lines.count * (1 + width.utf8.count / 64))
     var output = ""
     for (index, line) in lines.enumerated() {
       if index > 0 { output += "\n" + (given[2]?.isTrue == true || !line.isEmpty ? width : "") }

@@ -325,7 +325,7 @@ extension JinjaInterpreter {
   private func pad(_ sign: String, _ body: String, _ field: JinjaFieldFormat) throws -> String {
     let total = max(0, field.width - sign.unicodeScalars.count - body.unicodeScalars.count)
     let blanks = { (count: Int) in String(repeating: field.fill, count: count) }
-    try spend(total / 16)
+    try spend(total / 64)
     switch field.alignment ?? ">" {
     case "<": return sign + body + blanks(total)
     case "=": return sign + blanks(total) + body

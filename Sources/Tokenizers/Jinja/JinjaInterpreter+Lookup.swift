@@ -173,7 +173,7 @@ extension JinjaInterpreter {
     case .list(let sequence): return .list(try JinjaSequence(try sliced(sequence.items, start, stop, step)))
     case .tuple(let sequence): return .tuple(try JinjaSequence(try sliced(sequence.items, start, stop, step)))
     case .string(let text), .markup(let text):
-      try spend(text.utf8.count / 16)
+      try spend(text.utf8.count / 64)
       var view = String.UnicodeScalarView()
       view.append(contentsOf: try sliced(Array(text.unicodeScalars), start, stop, step))
       return value.withText(String(view))

@@ -55,7 +55,7 @@ extension JinjaInterpreter {
     case .string(let text), .markup(let text):
       let (bytes, overflow) = text.utf8.count.multipliedReportingOverflow(by: count)
       if overflow || bytes > Self.textLimit { throw TemplateError("a text repeated \(count) times is too long") }
-      try spend(bytes / 16)
+      try spend(bytes / 64)
       return value.withText(String(repeating: text, count: count))
     case .list(let sequence), .tuple(let sequence):
       let (total, overflow) = sequence.items.count.multipliedReportingOverflow(by: count)

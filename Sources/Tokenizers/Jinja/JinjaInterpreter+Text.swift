@@ -162,7 +162,7 @@ struct JinjaJSONWriter {
   }
 
   private mutating func append(quoted content: String) throws {
-    try interpreter.spend(1 + content.utf8.count / 16)
+    try interpreter.spend(1 + content.utf8.count / 64)
     var scalars = String.UnicodeScalarView()
     scalars.append("\"")
     for scalar in content.unicodeScalars {

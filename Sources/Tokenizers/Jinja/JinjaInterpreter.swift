@@ -50,9 +50,9 @@ final class JinjaMacro {
 /// Renders one template once.
 final class JinjaInterpreter {
   /// Steps that one rendering may take; a long conversation takes some ten thousand.
-  static let stepLimit = 20_000_000
+  static let stepLimit = 10_000_000
   /// Bytes of one text.
-  static let textLimit = 1 << 26
+  static let textLimit = 1 << 25
   /// Calls and expressions inside each other.
   static let depthLimit = 600
 
@@ -60,7 +60,8 @@ final class JinjaInterpreter {
   let context: [String: JinjaValue]
   /// Seconds since 1970, for `strftime_now`.
   let now: Int
-  private(set) var stepsLeft = JinjaInterpreter.stepLimit
+  private var stepsLeft: Int
+  private let stepLimit: Int
   var scope: JinjaScope
   var output = ""
   /// 0 where `output` is the rendering itself, more inside macros and blocks that are captured.
@@ -68,16 +69,19 @@ final class JinjaInterpreter {
   /// Where `{% generation %}` blocks lie in the rendering, in UTF-8.
   var generations: [Range<Int>] = []
   private(set) var depth = 0
+  private let stack = StackGuard()
   private var namespaces: [JinjaNamespace] = []
   private var captured: [JinjaScope] = []
   private let root: JinjaScope
   /// The symbol of `loop`, −1 where the template never reads it.
   private let loopSymbol: Int
 
-  init(_ program: JinjaProgram, context: [String: JinjaValue], now: Int) {
+  init(_ program: JinjaProgram, context: [String: JinjaValue], now: Int, stepLimit: Int = JinjaInterpreter.stepLimit) {
     self.program = program
     self.context = context
     self.now = now
+    self.stepLimit = stepLimit
+    stepsLeft = stepLimit
     root = JinjaScope(parent: nil)
     scope = root
     loopSymbol = program.symbols.firstIndex(of: "loop") ?? -1
@@ -103,10 +107,10 @@ final class JinjaInterpreter {
   @inline(__always)
   func spend(_ steps: Int = 1) throws {
     stepsLeft &-= steps
-    if stepsLeft < 0 { throw Self.tooManySteps }
+    if stepsLeft < 0 { throw tooManySteps }
   }
 
-  private static var tooManySteps: TemplateError {
+  private var tooManySteps: TemplateError {
     TemplateError(
       "the template takes more than \(stepLimit) steps", hint: "a loop in it may never end; a chat template needs a few thousand")
   }
@@ -115,7 +119,7 @@ final class JinjaInterpreter {
   func spend(text: String) throws -> String {
     let bytes = text.utf8.count
     if bytes > Self.textLimit { throw TemplateError("a text of \(bytes) bytes is too long") }
-    try spend(1 + bytes / 16)
+    try spend(1 + bytes / 64)
     return text
   }
 
@@ -124,7 +128,9 @@ final class JinjaInterpreter {
   func nested<R>(_ body: () throws -> R) throws -> R {
     depth += 1
     defer { depth -= 1 }
-    if depth > Self.depthLimit { throw TemplateError("maximum recursion depth exceeded: the template calls itself without end") }
+    if depth > Self.depthLimit || !stack.hasRoom {
+      throw TemplateError("maximum recursion depth exceeded: the template calls itself without end")
+    }
     return try body()
   }
 
@@ -152,7 +158,7 @@ final class JinjaInterpreter {
   }
 
   func write(_ text: String) throws {
-    try spend(1 + text.utf8.count / 16)
+    try spend(1 + text.utf8.count / 64)
     output += text
     if output.utf8.count > Self.textLimit { throw TemplateError("the rendered text is longer than \(Self.textLimit) bytes") }
   }

@@ -35,6 +35,8 @@ struct JinjaLexer {
   private var position = 0
   private var line: Int32 = 1
   private var lineStart = 0
+  private var counted = 0
+  private var column: Int32 = 1
   private var isLineStart = true
   private var tokens: [JinjaToken] = []
   private var brackets: [UInt8] = []
@@ -65,18 +67,20 @@ struct JinjaLexer {
 
   // MARK: Places
 
-  private func column(at index: Int) -> Int32 {
-    var column: Int32 = 1
-    for byte in source[lineStart..<min(index, source.count)] where byte & 0xC0 != 0x80 { column += 1 }
+  /// The column of `position`; characters are counted once, from token to token.
+  private mutating func currentColumn() -> Int32 {
+    if counted < lineStart { (counted, column) = (lineStart, 1) }
+    for byte in source[counted..<position] where byte & 0xC0 != 0x80 { column += 1 }
+    counted = position
     return column
   }
 
-  private func failure(_ message: String) -> TemplateError {
-    TemplateError(message, line: Int(line), column: Int(column(at: position)))
+  private mutating func failure(_ message: String) -> TemplateError {
+    TemplateError(message, line: Int(line), column: Int(currentColumn()))
   }
 
   private mutating func append(_ kind: JinjaToken.Kind, _ text: String) {
-    tokens.append(JinjaToken(kind: kind, text: text, line: line, column: column(at: position)))
+    tokens.append(JinjaToken(kind: kind, text: text, line: line, column: currentColumn()))
   }
 
   private mutating func advance(to end: Int) {

@@ -14,6 +14,7 @@ struct JinjaParser {
   /// Inside an `if`, an unknown filter is an error only when it is reached.
   var softness = 0
   private var openTags: [String] = []
+  private let stack = StackGuard()
 
   /// Nesting of statements and of brackets.
   static let maximumNesting = 60
@@ -88,7 +89,7 @@ struct JinjaParser {
   mutating func nested<R>(_ body: (inout JinjaParser) throws -> R) throws -> R {
     depth += 1
     defer { depth -= 1 }
-    if depth > Self.maximumNesting { throw failure("nested more than \(Self.maximumNesting) levels deep") }
+    if depth > Self.maximumNesting || !stack.hasRoom { throw failure("nested more than \(Self.maximumNesting) levels deep") }
     return try body(&self)
   }
 

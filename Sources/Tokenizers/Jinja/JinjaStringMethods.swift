@@ -138,7 +138,7 @@ enum JinjaStringMethods {
 
   private static func all(_ holds: @escaping @Sendable (Unicode.Scalar) -> Bool) -> Method {
     { interpreter, _, text, _ in
-      try interpreter.spend(text.utf8.count / 16)
+      try interpreter.spend(text.utf8.count / 64)
       return .bool(!text.isEmpty && text.unicodeScalars.allSatisfy(holds))
     }
   }
@@ -189,7 +189,7 @@ enum JinjaStringMethods {
     let count = text.unicodeScalars.count
     guard width > count else { return text }
     if width > JinjaInterpreter.textLimit { throw TemplateError("a field \(width) wide is too wide") }
-    try interpreter.spend(width / 16)
+    try interpreter.spend(width / 64)
     let total = width - count
     // Python puts the odd blank on the left where the width is odd.
     let left = side == .left ? 0 : side == .right ? total : total / 2 + (total & width & 1)
@@ -212,7 +212,7 @@ enum JinjaStringMethods {
     let places = old.isEmpty ? text.unicodeScalars.count + 1 : text.places(of: old).count
     let (added, overflow) = new.utf8.count.multipliedReportingOverflow(by: places)
     if overflow || added > JinjaInterpreter.textLimit { throw TemplateError("a text of \(added) bytes is too long") }
-    try interpreter.spend((text.utf8.count + added) / 16)
+    try interpreter.spend((text.utf8.count + added) / 64)
     return text.replacedPython(old, new, limit: count)
   }
 
@@ -252,7 +252,7 @@ enum JinjaStringMethods {
   ) throws -> JinjaValue {
     let separator = try string(name, try arguments.bound(name, ["sep"], required: 1)[0])
     if separator.isEmpty { throw TemplateError("empty separator") }
-    try interpreter.spend(text.utf8.count / 16)
+    try interpreter.spend(text.utf8.count / 64)
     let parts = text.splitPython(separator, limit: 1, fromRight: fromRight)
     let three = parts.count == 2 ? [parts[0], separator, parts[1]] : fromRight ? ["", "", text] : [text, "", ""]
     return .tuple(try JinjaSequence(three.map { value.withText($0) }))
@@ -262,7 +262,7 @@ enum JinjaStringMethods {
   private static func window(
     _ interpreter: JinjaInterpreter?, _ text: String, _ start: JinjaValue?, _ end: JinjaValue?
   ) throws -> (text: String, offset: Int) {
-    try interpreter?.spend(text.utf8.count / 16)
+    try interpreter?.spend(text.utf8.count / 64)
     let scalars = Array(text.unicodeScalars)
     let place = { (value: JinjaValue?, fallback: Int) in
       guard let index = try JinjaFilters.argumentInteger("slice", value) else { return fallback }
