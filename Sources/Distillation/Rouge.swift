@@ -58,7 +58,7 @@ struct WordNumbers {
 ///
 /// - Complexity: O(a.count * b.count / 64) time, O(a.count) space.
 /// - Source: Hyyrö 2004, "Bit-Parallel LCS-length Computation Revisited", Fig. 2.
-func longestCommonSubsequence(_ a: [Int], _ b: [Int]) -> Int {
+package func longestCommonSubsequence(_ a: [Int], _ b: [Int]) -> Int {
   guard !a.isEmpty, !b.isEmpty else { return 0 }
   let wordCount = (a.count + 63) / 64
   var positions: [Int: [UInt64]] = [:]
@@ -131,7 +131,8 @@ public struct RougeIndex: Sendable {
       for holder in holders[word] ?? [] { shared[holder.text, default: 0] += min(count, holder.count) }
     }
     var found: [(text: Int, fMeasure: Double)] = []
-    for (other, overlap) in shared where 2 * Double(overlap) / Double(words.count + texts[other].count) > threshold {
+    // The bound and the score are rounded differently, hence the slack.
+    for (other, overlap) in shared where 2 * Double(overlap) / Double(words.count + texts[other].count) > threshold - 1e-9 {
       let common = longestCommonSubsequence(texts[other], words)
       let score = RougeScore(common: common, predictionWords: words.count, targetWords: texts[other].count).fMeasure
       if score > threshold { found.append((other, score)) }

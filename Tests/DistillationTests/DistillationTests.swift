@@ -28,19 +28,20 @@ final class DistillationTests: XCTestCase {
     var texts: [String] = []
     for _ in 0..<120 {
       let new = text()
-      let plain = texts.enumerated().filter { plainFMeasure($0.element, new) > 0.5 }.map(\.offset)
+      let plain = texts.enumerated().filter { rougeL(prediction: new, target: $0.element).fMeasure > 0.5 }.map(\.offset)
       XCTAssertEqual(index.matches(new, above: 0.5).map(\.text).sorted(), plain, "seed 5, text \(texts.count)")
       index.add(new)
       texts.append(new)
     }
   }
 
-  private func plainFMeasure(_ a: String, _ b: String) -> Double {
-    let left = rougeWords(a), right = rougeWords(b)
-    var numbers: [Substring: Int] = [:]
-    for word in left + right where numbers[word] == nil { numbers[word] = numbers.count }
-    let common = naiveLongestCommonSubsequence(left.compactMap { numbers[$0] }, right.compactMap { numbers[$0] })
-    return common == 0 ? 0 : 2 * Double(common) / Double(left.count + right.count)
+  func testBitParallelLengthEqualsTheTable() {
+    var random = RandomSource(seed: 6)
+    for _ in 0..<300 {
+      let a = (0..<Int.random(in: 0...140, using: &random)).map { _ in Int.random(in: 0..<9, using: &random) }
+      let b = (0..<Int.random(in: 0...140, using: &random)).map { _ in Int.random(in: 0..<9, using: &random) }
+      XCTAssertEqual(longestCommonSubsequence(a, b), naiveLongestCommonSubsequence(a, b), "seed 6: \(a) \(b)")
+    }
   }
 
   func testBinarizeTakesTheBestAgainstOneScoredBelow() {
