@@ -66,7 +66,7 @@ public struct Dataset: Sendable, Equatable {
     }
     let name = String(path.split(separator: "/").last ?? Substring(path))
     let lines = try JSONLines(path: path)
-    if lines.rows.count <= 1, let array = try Dataset.wholeFile(path, lines) {
+    if let array = try Dataset.wholeFile(path, lines) {
       try self.init(kind, values: array.enumerated().map { ($0 + 1, $1) }, problems: [], name: name)
       return
     }
@@ -128,10 +128,10 @@ public struct Dataset: Sendable, Equatable {
       "none of the \(skipped.count) rows of \(name) can be used; line \(first.line): \(first.reason)", hint: kind.expectation)
   }
 
-  /// A file that is one JSON array over several lines has no line that is JSON by itself.
+  /// The elements of a file that is one JSON array: on one line, or over several of which the first is no JSON by itself.
   private static func wholeFile(_ path: String, _ lines: JSONLines) throws -> [JSON]? {
-    if let only = lines.rows.first, lines.problems.isEmpty { return only.value.array }
-    guard lines.rows.isEmpty, let first = lines.problems.first else { return nil }
+    if lines.rows.count == 1, lines.problems.isEmpty { return lines.rows.first?.value.array }
+    guard let first = lines.problems.first else { return nil }
     let file = try MappedFile(path: path)
     guard file.bytes.first(where: { $0 > 0x20 }) == UInt8(ascii: "["), first.line == 1 else { return nil }
     return try JSON.parse(file.bytes, source: path).array
