@@ -6,6 +6,8 @@ struct Binding {
   /// Whether it stands outside of every branch and loop.
   let isCertain: Bool
   let form: Form
+  /// Whether it needs a value that is already there: `x += 1`, `x[0] = 1`, `x.a = 1`.
+  var isChange = false
   /// The function it is bound to, where it is one.
   var function: FunctionSyntax?
   /// The `import` that binds it.
@@ -36,8 +38,11 @@ struct BindingCollector {
     for statement in statements { visit(statement) }
   }
 
-  private mutating func bind(_ name: Name, _ form: Binding.Form, function: FunctionSyntax? = nil, importing: Statement? = nil) {
-    bindings.append(Binding(name: name, isCertain: depth == 0, form: form, function: function, importing: importing))
+  private mutating func bind(
+    _ name: Name, _ form: Binding.Form, function: FunctionSyntax? = nil, importing: Statement? = nil, isChange: Bool = false
+  ) {
+    bindings.append(
+      Binding(name: name, isCertain: depth == 0, form: form, isChange: isChange, function: function, importing: importing))
   }
 
   /// The function that a lambda is, whose arguments can then be checked.
@@ -58,11 +63,11 @@ struct BindingCollector {
     case .assign(let place, let value):
       visit(value)
       visit(place)
-      bind(place.base, .assignment, function: place.steps.isEmpty ? lambda(value) : nil)
+      bind(place.base, .assignment, function: place.steps.isEmpty ? lambda(value) : nil, isChange: !place.steps.isEmpty)
     case .augment(let place, _, let value):
       visit(value)
       visit(place)
-      bind(place.base, .assignment)
+      bind(place.base, .assignment, isChange: true)
     case .bind(let names, let value, let isLet):
       visit(value)
       for name in names { bind(name, isLet ? .constant : .assignment, function: names.count == 1 ? lambda(value) : nil) }

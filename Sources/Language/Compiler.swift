@@ -118,6 +118,7 @@ struct Compiler {
     code.slotCount = inner.slotCount
     code.boxedSlots = inner.boxedSlots
     code.captureSlots = inner.captures.map(\.slot)
+    code.hasBoxes = !code.boxedSlots.isEmpty || !code.captureSlots.isEmpty
     let captured = inner.captures.map { scope === $0.variable.scope ? $0.variable.slot : scope.captureSlot($0.variable) ?? 0 }
     return FunctionNode(code, captured: captured, syntax.span)
   }

@@ -27,9 +27,21 @@ public struct DiagnosticRenderer {
         index == 0 ? paint("hint:", "36") + " " + line : "      " + line
       }
     }
-    for step in error.trace.prefix(8) { lines.append("  " + describe(step)) }
-    if error.trace.count > 8 { lines.append("  … and \(error.trace.count - 8) more calls") }
-    return lines.joined(separator: "\n")
+    return (lines + trace(error.trace)).joined(separator: "\n")
+  }
+
+  /// The calls, innermost first; a function that calls itself from one place takes one line.
+  private func trace(_ steps: [Label]) -> [String] {
+    var lines: [String] = []
+    var index = 0
+    while index < steps.count, lines.count < 8 {
+      var repeats = 1
+      while index + repeats < steps.count, steps[index + repeats] == steps[index] { repeats += 1 }
+      let note = repeats == 1 ? "" : repeats >= ZsError.maximumTrace - 1 ? ", again and again" : ", \(repeats) times"
+      lines.append("  " + describe(steps[index]) + note)
+      index += repeats
+    }
+    return lines
   }
 
   /// Several errors: the first few in full, the rest counted.

@@ -138,7 +138,7 @@ extension Parser {
   /// The error for a token that begins no expression.
   mutating func unexpectedStart() -> SyntaxFailure {
     switch token.kind {
-    case .end, .marker: return failure("an expression is missing here: the text ends")
+    case .end, .marker: return failure("an expression is missing here")
     case .keyword(.fn):
       return failure(
         "fn defines a function as a statement", at: token.span, hint: "a function without a name is written x => … or (a, b) => …")

@@ -77,10 +77,10 @@ enum Indexing {
     case (.object(let object), _): return try object.subscripted([.at(index)])
     case (.map, _): throw ZsError(kind: "type", message: "the keys of a map are strings, not \(index.typeName)", hint: "m[str(key)]")
     case (.list, _), (.string, _), (.range, _):
-      throw ZsError(kind: "type", message: "a \(base.typeName) is indexed by an int, not \(index.typeName)", hint: nil)
+      throw ZsError(kind: "type", message: "\(base.described) is indexed by an int, not \(index.typeName)", hint: nil)
     case (.function(let function), _):
       throw ZsError(kind: "type", message: "a function cannot be indexed", hint: "call it: \(function.name)(…)")
-    default: throw ZsError(kind: "type", message: "\(base.typeName == "none" ? "none" : "a \(base.typeName)") cannot be indexed with [ ]")
+    default: throw ZsError(kind: "type", message: "\(base.described) cannot be indexed with [ ]")
     }
   }
 
@@ -88,7 +88,7 @@ enum Indexing {
     if case .object(let object) = base { return try object.subscripted(index) }
     guard index.count == 1 else {
       throw ZsError(
-        kind: "index", message: "a \(base.typeName) takes one index, not \(index.count)",
+        kind: "index", message: "\(base.described) takes one index, not \(index.count)",
         hint: "xs[0][1] goes into nested lists; tensors take several")
     }
     switch index[0] {
@@ -108,7 +108,7 @@ enum Indexing {
     case .range(let range):
       let bounds = try SliceBounds(lower, upper, step, length: range.count)
       return try Operations.checked(bounds.count) { .list(bounds.positions.map { .int(range[$0]) }) }
-    default: throw ZsError(kind: "type", message: "a \(base.typeName) has no slices")
+    default: throw ZsError(kind: "type", message: "\(base.described) has no slices")
     }
   }
 
@@ -157,7 +157,7 @@ enum Indexing {
       let hint = isFunction ? "\(name) is a function: write .\(name)(…)" : fields.isEmpty ? nil : "it has \(fields)"
       return ZsError(kind: "key", message: "a \(object.typeName) has no field '\(name)'\(near)", hint: hint)
     default:
-      let type = base.typeName == "none" ? "none" : "a \(base.typeName)"
+      let type = base.described
       let hint = isFunction ? "\(name) is a function: write .\(name)(…)" : base.isNone ? "the value is none: what gave it?" : nil
       return ZsError(kind: "key", message: "\(type) has no field '\(name)'", hint: hint)
     }

@@ -246,7 +246,7 @@ public final class Interpreter: EvaluationContext {
   public func call(_ function: Value, _ arguments: [Value]) throws -> Value {
     guard case .function(let function) = function else {
       throw ZsError(
-        kind: "type", message: "\(function.isNone ? "none" : "a \(function.typeName)") cannot be called",
+        kind: "type", message: "\(function.described) cannot be called",
         hint: "a function is needed here: x => …")
     }
     if let builtin = function as? BuiltinFunction {
@@ -265,7 +265,7 @@ public final class Interpreter: EvaluationContext {
     let base = try outer.push(code.slotCount, code.name)
     defer { outer.pop(base, code.slotCount) }
     try code.bind(arguments, [], to: base)
-    return try code.run(function.boxes, Frame(slots: base, state: state))
+    return try code.run(function, Frame(slots: base, state: state))
   }
 
   /// An error as `catch` sees it.

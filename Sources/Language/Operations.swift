@@ -55,7 +55,7 @@ public enum Operations {
     case (.function(let function), _), (_, .function(let function)): hint = "\(function.name) is a function; call it: \(function.name)(…)"
     default: break
     }
-    if operation == .matmul { hint = hint ?? "@ multiplies tensors: tensor([[1, 2]]) @ tensor([[1], [2]])" }
+    if operation == .matmul { hint = "@ multiplies tensors: tensor([[1, 2]]) @ tensor([[1], [2]])" }
     return ZsError(kind: "type", message: message, hint: hint)
   }
 

@@ -35,7 +35,7 @@ enum Places {
         kind: "type", message: "the field '\(name)' of a \(object.typeName) cannot be assigned", hint: "options are given where it is made")
     default:
       ZsError(
-        kind: "type", message: "\(value.typeName == "none" ? "none" : "a \(value.typeName)") has no fields to assign",
+        kind: "type", message: "\(value.described) has no fields to assign",
         hint: "m = {} makes an empty map")
     }
   }
@@ -100,7 +100,7 @@ enum Places {
         kind: "type", message: "the characters of a str cannot be assigned", hint: "s[:i] + \"x\" + s[i + 1:] makes another str")
     default:
       _ = try Indexing.subscripted(value, index)
-      throw ZsError(kind: "type", message: "a \(value.typeName) cannot be changed through [ ]")
+      throw ZsError(kind: "type", message: "\(value.described) cannot be changed through [ ]")
     }
   }
 

@@ -89,7 +89,7 @@ extension Resolver {
     case .parenthesized(let inner): checkCall(inner, arguments, piped: piped, at: span)
     case .lambda(let function): check(function, arguments, first: piped, at: span)
     case .literal(let value):
-      report("\(value.typeName == "none" ? "none" : "a \(value.typeName)") cannot be called", at: callee.span, kind: "type")
+      report("\(value.described) cannot be called", at: callee.span, kind: "type")
     default: break
     }
   }

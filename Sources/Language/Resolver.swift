@@ -53,6 +53,7 @@ final class Resolver {
     for variable in module.scope.variables.values {
       variable.isAssigned = module.value(variable) != nil
       variable.isDefined = variable.isAssigned
+      variable.isGiven = variable.isAssigned
     }
     declare(program.statements)
     for statement in program.statements { visit(statement) }
@@ -112,7 +113,10 @@ final class Resolver {
       let variable = scope.declare(name)
       checkConstant(binding, variable, &constants)
       variable.isDefined = true
-      variable.bindingSpan = binding.name.span
+      if !binding.isChange {
+        variable.bindingSpan = binding.name.span
+        variable.isGiven = true
+      }
       let isOnly = counts[name] == 1 && (binding.isCertain || isNew)
       variable.function = isOnly ? binding.function : nil
       variable.module = nil
@@ -180,6 +184,10 @@ final class Resolver {
       use(variable, by: name)
       if variable.scope.isModule {
         reads.insert(name.text)
+        if name.text == "ans", !variable.isDefined {
+          report("'ans' has no value: nothing has been shown yet", at: name.span)
+          return
+        }
         if !variable.isDefined {
           report(
             "'\(name.text)' has no value: the cell that gives it one did not get so far", at: name.span, hint: "run that cell again",
@@ -206,21 +214,28 @@ final class Resolver {
 
   private func reportUnassigned(_ name: Name, _ variable: Variable) {
     guard reported.insert("unassigned \(name.text) \(ObjectIdentifier(variable.scope).hashValue)").inserted else { return }
-    let labels = variable.bindingSpan.map { [Label(span: $0, message: "assigned here")] } ?? []
-    if scope.isModule {
-      report("'\(name.text)' is read before it has a value", at: name.span, hint: "move its definition up", labels: labels)
-    } else {
-      let outside = isKnownOutside(name.text)
+    let outside = scope.isModule ? nil : outer(name.text)
+    if !variable.isGiven, outside == nil { return reportUnknown(name) }
+    if let outside {
       report(
         "'\(name.text)' is read before this function gives it a value", at: name.span,
-        hint: outside
-          ? "a name that a function assigns is its own, also where one outside is called the same: pass the value in and return the new one"
-          : "assign it first", labels: labels)
+        hint:
+          "a name that a function assigns is its own, also where one outside has the same name: pass the value in and return the new one",
+        labels: outside.bindingSpan.map { [Label(span: $0, message: "the '\(name.text)' outside is another variable")] } ?? [])
+      return
     }
+    let labels = variable.bindingSpan.map { [Label(span: $0, message: "its first value comes here")] } ?? []
+    report(
+      "'\(name.text)' is read before it has a value", at: name.span, hint: "give it one first: \(name.text) = …",
+      labels: labels.filter { $0.span != name.span })
   }
 
-  private func isKnownOutside(_ name: String) -> Bool {
-    module.scope[name]?.isDefined == true || !table.lookup(name).isEmpty || layers.dropLast().contains { $0.scope[name] != nil }
+  /// The variable of that name outside of the function, where there is one.
+  private func outer(_ name: String) -> Variable? {
+    for layer in layers.reversed() where layer.scope !== scope {
+      if let variable = layer.names.map({ $0[name] }) ?? layer.scope[name] { return variable }
+    }
+    return module.scope[name].flatMap { $0.isDefined ? $0 : nil }
   }
 
   private func reportUnknown(_ name: Name) {
@@ -369,6 +384,14 @@ final class Resolver {
       visit(callee)
       arguments.forEach { visit($0.value) }
       checkCall(callee, arguments, piped: value, at: expression.span)
+    case .index(let base, let parts):
+      if case .name(let name) = base.kind, case .builtin = meaning(of: name.text) {
+        report(
+          "'\(name.text)' is a function: calls take parentheses", at: expression.span, kind: "syntax",
+          hint: "write \(name.text)(…)")
+      }
+      visit(base)
+      for part in parts { part.expressions.forEach { visit($0) } }
     case .method(let receiver, let name, let arguments):
       visit(receiver)
       arguments.forEach { visit($0.value) }

@@ -14,6 +14,8 @@ final class Variable {
   var isAssigned = false
   /// Whether it has a value, or the program that is being resolved gives it one.
   var isDefined = false
+  /// Whether some statement gives it a value without needing one that is there.
+  var isGiven = false
   /// Where it was bound last, as far as the text tells.
   var bindingSpan: Span?
   /// The function it is bound to, where the text leaves no other possibility.

@@ -36,6 +36,13 @@ public enum Value {
     }
   }
 
+  /// The type with its article, for errors: `an int`, `a str`, `none`.
+  public var described: String {
+    let name = typeName
+    if isNone { return name }
+    return (name.first.map { "aeio".contains($0) } == true ? "an " : "a ") + name
+  }
+
   /// Whether this is `none`.
   public var isNone: Bool {
     if case .none = self { return true }

@@ -55,6 +55,9 @@ public struct ZsError: Error, Sendable {
   /// The calls that led there, innermost first.
   public var trace: [Label]
 
+  /// Calls beyond this many are not noted.
+  static let maximumTrace = 40
+
   /// An error; the interpreter fills in where.
   public init(
     kind: String = "value", message: String, hint: String? = nil, argument: String? = nil, span: Span? = nil, labels: [Label] = []

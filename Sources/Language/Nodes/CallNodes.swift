@@ -6,11 +6,15 @@ final class FunctionCode {
   let span: Span
   let parameters: [(name: String, slot: Int, defaultValue: Node?)]
   let requiredCount: Int
+  let parameterCount: Int
+  /// The parameters' slots.
+  private let slots: UnsafeMutablePointer<Int>
   var slotCount = 0
   /// Own variables that inner functions read.
   var boxedSlots: [Int] = []
   /// Slots for the boxes of enclosing functions, in the order a closure carries them.
   var captureSlots: [Int] = []
+  var hasBoxes = false
   /// Runs to a `return`, or gives its value where it is an expression.
   var body: Node
   var isExpression = false
@@ -21,23 +25,22 @@ final class FunctionCode {
     self.parameters = parameters
     self.body = body
     requiredCount = parameters.count { $0.defaultValue == nil }
+    parameterCount = parameters.count
+    slots = .allocate(capacity: max(1, parameters.count))
+    for (index, parameter) in parameters.enumerated() { slots[index] = parameter.slot }
   }
+
+  deinit { slots.deallocate() }
+
+  @inline(__always)
+  func slot(_ index: Int) -> Int { slots[index] }
 
   /// Runs the body over a frame whose parameters have been set, nil where a default is wanted.
   @inline(__always)
-  func run(_ boxes: [Box], _ frame: Frame) throws -> Value {
+  func run(_ function: ZsFunction, _ frame: Frame) throws -> Value {
     try frame.poll()
-    if !captureSlots.isEmpty {
-      for (slot, box) in zip(captureSlots, boxes) { frame.slots[slot] = .object(box) }
-    }
-    if !boxedSlots.isEmpty {
-      for slot in boxedSlots {
-        let box = Box()
-        box.value = frame.slots[slot]
-        frame.slots[slot] = .object(box)
-      }
-    }
-    if requiredCount < parameters.count { try setDefaults(frame) }
+    if hasBoxes { setBoxes(function.boxes, frame) }
+    if requiredCount < parameterCount { try setDefaults(frame) }
     if isExpression {
       do {
         return try body.evaluate(frame)
@@ -57,6 +60,15 @@ final class FunctionCode {
     let value = frame.state.pointee.result
     frame.state.pointee.result = .none
     return value
+  }
+
+  private func setBoxes(_ boxes: [Box], _ frame: Frame) {
+    for (slot, box) in zip(captureSlots, boxes) { frame.slots[slot] = .object(box) }
+    for slot in boxedSlots {
+      let box = Box()
+      box.value = frame.slots[slot]
+      frame.slots[slot] = .object(box)
+    }
   }
 
   /// Defaults are evaluated per call, and may use the parameters before them.
@@ -115,12 +127,14 @@ final class FunctionNode: Node {
 
 /// What all calls share: arguments, and errors placed under the argument at fault.
 class CallNode: Node {
-  let positional: [Node]
+  let positional: NodeList
   let named: [(name: String, value: Node, nameSpan: Span)]
+  private let hasNamed: Bool
 
   init(_ positional: [Node], _ named: [(name: String, value: Node, nameSpan: Span)], _ span: Span) {
-    self.positional = positional
+    self.positional = NodeList(positional)
     self.named = named
+    hasNamed = !named.isEmpty
     super.init(span)
   }
 
@@ -128,7 +142,7 @@ class CallNode: Node {
   final func call(_ callee: Value, first: Value?, _ frame: Frame, calleeSpan: Span, isStatement: Bool) throws -> Value {
     guard case .function(let function) = callee else {
       throw ZsError(
-        kind: "type", message: "\(callee.isNone ? "none" : "a \(callee.typeName)") cannot be called",
+        kind: "type", message: "\(callee.described) cannot be called",
         hint: "only functions can; * multiplies", span: calleeSpan)
     }
     if let function = function as? ZsFunction { return try call(function, first: first, frame) }
@@ -146,31 +160,30 @@ class CallNode: Node {
       throw located(error, frame)
     }
     defer { frame.pop(base, code.slotCount) }
-    let count = positional.count + (first == nil ? 0 : 1)
-    if named.isEmpty, count <= code.parameters.count, count >= code.requiredCount {
-      var index = 0
-      if let first {
-        base[code.parameters[0].slot] = first
-        index = 1
-      }
-      for node in positional {
-        base[code.parameters[index].slot] = try node.evaluate(frame)
-        index += 1
-      }
+    let given = first == nil ? 0 : 1
+    let count = positional.count + given
+    if !hasNamed, count <= code.parameterCount, count >= code.requiredCount {
+      if let first { base[code.slot(0)] = first }
+      for index in 0..<positional.count { (base + code.slot(index + given)).initialize(to: try positional.evaluate(index, frame)) }
     } else {
-      var values = first.map { [$0] } ?? []
-      for node in positional { values.append(try node.evaluate(frame)) }
-      let options = try named.map { (name: $0.name, value: try $0.value.evaluate(frame)) }
-      do {
-        try code.bind(values, options, to: base)
-      } catch {
-        throw placed(error, frame, parameters: [], hasFirst: first != nil)
-      }
+      try bind(code, first, base, frame)
     }
     do {
-      return try code.run(function.boxes, Frame(slots: base, state: frame.state))
+      return try code.run(function, Frame(slots: base, state: frame.state))
     } catch {
       throw traced(error, code.name, frame)
+    }
+  }
+
+  @inline(never)
+  private func bind(_ code: FunctionCode, _ first: Value?, _ base: UnsafeMutablePointer<Value?>, _ frame: Frame) throws {
+    var values = first.map { [$0] } ?? []
+    for index in 0..<positional.count { values.append(try positional.evaluate(index, frame)) }
+    let options = try named.map { (name: $0.name, value: try $0.value.evaluate(frame)) }
+    do {
+      try code.bind(values, options, to: base)
+    } catch {
+      throw placed(error, frame, parameters: [], hasFirst: first != nil)
     }
   }
 
@@ -178,7 +191,7 @@ class CallNode: Node {
   @inline(never)
   private func traced(_ error: any Error, _ name: String, _ frame: Frame) -> any Error {
     guard var error = located(error, frame) as? ZsError else { return error }
-    if error.trace.count < 40 { error.trace.append(Label(span: span, message: "in \(name)")) }
+    if error.trace.count < ZsError.maximumTrace { error.trace.append(Label(span: span, message: "in \(name)")) }
     return error
   }
 
@@ -186,7 +199,7 @@ class CallNode: Node {
     var values: [Value] = []
     values.reserveCapacity(positional.count + 1)
     if let first { values.append(first) }
-    for node in positional { values.append(try node.evaluate(frame)) }
+    for index in 0..<positional.count { values.append(try positional.evaluate(index, frame)) }
     var options = ValueMap()
     for (name, value, _) in named { options[name] = try value.evaluate(frame) }
     var row: Builtin?

@@ -2,43 +2,35 @@
 
 /// Statements one after the other; as an expression, the value of the last one.
 final class BlockNode: Node {
-  private let statements: [Node]
-  /// The same nodes without reference counting; `statements` keeps them.
-  private let nodes: UnsafeMutablePointer<Unmanaged<Node>>
-  private let count: Int
+  private let statements: NodeList
   /// Whether the last statement is an expression.
   private let hasValue: Bool
 
   init(_ statements: [Node], hasValue: Bool, _ span: Span) {
-    self.statements = statements
+    self.statements = NodeList(statements)
     self.hasValue = hasValue
-    count = statements.count
-    nodes = .allocate(capacity: max(1, count))
-    for (index, node) in statements.enumerated() { (nodes + index).initialize(to: .passUnretained(node)) }
     super.init(span)
   }
 
-  deinit { nodes.deallocate() }
-
   override func execute(_ frame: Frame) throws -> Flow {
-    for index in 0..<count {
+    for index in 0..<statements.count {
       try frame.poll()
-      let flow = try nodes[index]._withUnsafeGuaranteedRef { try $0.execute(frame) }
+      let flow = try statements.execute(index, frame)
       if flow != .normal { return flow }
     }
     return .normal
   }
 
   override func evaluate(_ frame: Frame) throws -> Value {
-    let leading = hasValue ? count - 1 : count
+    let leading = hasValue ? statements.count - 1 : statements.count
     for index in 0..<leading {
       try frame.poll()
-      let flow = try nodes[index]._withUnsafeGuaranteedRef { try $0.execute(frame) }
+      let flow = try statements.execute(index, frame)
       if flow != .normal { throw ControlSignal(flow: flow) }
     }
     if !hasValue { return .none }
     try frame.poll()
-    return try nodes[leading]._withUnsafeGuaranteedRef { try $0.evaluate(frame) }
+    return try statements.evaluate(leading, frame)
   }
 }
 
@@ -191,7 +183,7 @@ enum Iteration {
       case .none: "the value is none: what gave it?"
       default: "a loop walks a list, map, range, str, tensor or dataset"
       }
-    let type = value.isNone ? "none" : "a \(value.typeName)"
+    let type = value.described
     return ZsError(kind: "type", message: "\(type) cannot be walked element by element", hint: hint, span: span)
   }
 }

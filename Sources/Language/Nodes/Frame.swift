@@ -51,7 +51,13 @@ struct Frame {
 
   @inline(__always)
   func pop(_ base: UnsafeMutablePointer<Value?>, _ count: Int) {
-    base.deinitialize(count: count)
+    // One by one: most slots hold numbers, which need no release.
+    for index in 0..<count {
+      switch base[index] {
+      case nil, .some(.none), .bool?, .int?, .float?: break
+      default: (base + index).deinitialize(count: 1)
+      }
+    }
     state.pointee.top = base
   }
 }
@@ -117,4 +123,32 @@ class Node {
     if described.span == nil { described.span = span }
     return described
   }
+}
+
+/// Nodes in a row, read without reference counting.
+final class NodeList {
+  let count: Int
+  private let owned: [Node]
+  private let nodes: UnsafeMutablePointer<Unmanaged<Node>>
+
+  init(_ nodes: [Node]) {
+    owned = nodes
+    count = nodes.count
+    self.nodes = .allocate(capacity: max(1, nodes.count))
+    for (index, node) in nodes.enumerated() { (self.nodes + index).initialize(to: .passUnretained(node)) }
+  }
+
+  deinit { nodes.deallocate() }
+
+  @inline(__always)
+  func evaluate(_ index: Int, _ frame: Frame) throws -> Value {
+    try nodes[index]._withUnsafeGuaranteedRef { try $0.evaluate(frame) }
+  }
+
+  @inline(__always)
+  func execute(_ index: Int, _ frame: Frame) throws -> Flow {
+    try nodes[index]._withUnsafeGuaranteedRef { try $0.execute(frame) }
+  }
+
+  subscript(_ index: Int) -> Node { owned[index] }
 }

@@ -36,6 +36,18 @@ func floatArithmetic(_ operation: BinaryOperator, _ a: Double, _ b: Double) -> V
   }
 }
 
+/// Arithmetic of numbers of any kind.
+@inline(__always)
+func numberArithmetic(_ operation: BinaryOperator, _ a: Value, _ b: Value) -> Value? {
+  switch (a, b) {
+  case (.int(let x), .int(let y)): integerArithmetic(operation, x, y)
+  case (.float(let x), .float(let y)): floatArithmetic(operation, x, y)
+  case (.int(let x), .float(let y)): floatArithmetic(operation, Double(x), y)
+  case (.float(let x), .int(let y)): floatArithmetic(operation, x, Double(y))
+  default: nil
+  }
+}
+
 @inline(__always)
 func integerComparison(_ operation: BinaryOperator, _ a: Int64, _ b: Int64) -> Bool {
   switch operation {
@@ -84,11 +96,7 @@ final class ArithmeticNode: OperatorNode {
   override func evaluate(_ frame: Frame) throws -> Value {
     let a = try left.evaluate(frame)
     let b = try right.evaluate(frame)
-    if case .int(let x) = a, case .int(let y) = b {
-      if let result = integerArithmetic(operation, x, y) { return result }
-    } else if case .float(let x) = a, case .float(let y) = b, let result = floatArithmetic(operation, x, y) {
-      return result
-    }
+    if let result = numberArithmetic(operation, a, b) { return result }
     return try general(a, b, frame)
   }
 }

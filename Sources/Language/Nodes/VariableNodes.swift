@@ -140,7 +140,7 @@ final class AugmentNode: Node {
         slot.initialize(to: result)
         return .normal
       }
-      if case .float(let b) = right, case .float(let a)? = slot.pointee, let result = floatArithmetic(operation, a, b) {
+      if case .float(let a)? = slot.pointee, let b = right.number, let result = floatArithmetic(operation, a, b) {
         slot.initialize(to: result)
         return .normal
       }
