@@ -65,7 +65,7 @@ let package = Package(
     .testTarget(name: "TrainingTests", dependencies: ["Training"], exclude: ["Fixtures"], swiftSettings: strict),
     .testTarget(name: "DistillationTests", dependencies: ["Distillation"], swiftSettings: strict),
     .testTarget(name: "HubTests", dependencies: ["Hub"], swiftSettings: strict),
-    .testTarget(name: "LanguageTests", dependencies: ["Language"], swiftSettings: strict),
+    .testTarget(name: "LanguageTests", dependencies: ["Language"], exclude: ["Programs"], swiftSettings: strict),
     .testTarget(name: "BuiltinsTests", dependencies: ["Builtins"], swiftSettings: strict),
     .testTarget(name: "zsTests", dependencies: ["zs"], swiftSettings: strict),
   ],

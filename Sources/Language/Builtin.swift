@@ -9,6 +9,7 @@ public indirect enum ParameterType: Sendable {
   /// Takes ints too.
   case float
   case string
+  /// Takes ranges too, which are listed.
   case list
   case map
   case range
@@ -20,11 +21,23 @@ public indirect enum ParameterType: Sendable {
   /// Whether a value is of this type.
   public func admits(_ value: Value) -> Bool {
     switch (self, value) {
-    case (.any, _), (.bool, .bool), (.int, .int), (.float, .float), (.float, .int), (.string, .string), (.list, .list), (.map, .map),
+    case (.any, _), (.bool, .bool), (.int, .int), (.float, .float), (.float, .int), (.string, .string), (.list, .list), (.list, .range),
+      (.map, .map),
       (.range, .range), (.function, .function):
       true
     case (.object(let name), .object(let object)): object.typeName == name
     case (.anyOf(let types), _): types.contains { $0.admits(value) }
+    default: false
+    }
+  }
+
+  /// Whether a range given for it becomes a list.
+  var listsRanges: Bool {
+    switch self {
+    case .list: true
+    case .anyOf(let types):
+      types.contains(where: \.listsRanges)
+        && !types.contains { if case .range = $0 { true } else if case .any = $0 { true } else { false } }
     default: false
     }
   }

@@ -67,7 +67,7 @@ public struct Call {
     }
   }
 
-  private func check() throws {
+  private mutating func check() throws {
     for (index, parameter) in builtin.parameters.enumerated() {
       guard isGiven[index] else {
         if parameter.isOptional { continue }
@@ -77,6 +77,9 @@ public struct Call {
         for value in variadic { try parameter.check(value, of: builtin.name) }
       } else {
         try parameter.check(values[index], of: builtin.name)
+        if case .range(let range) = values[index], parameter.type.listsRanges {
+          values[index] = .list(try Operations.elements(of: range))
+        }
       }
     }
   }

@@ -113,7 +113,7 @@ public final class Journal {
 
   /// `Out[n]`.
   func recalled(_ number: Int64) throws -> Value {
-    let cell = number < 0 ? cells.dropLast(0).count + Int(number) + 1 : Int(clamping: number)
+    let cell = number < 0 ? cells.count + Int(number) + 1 : Int(clamping: number)
     if let value = outputs[cell] { return value }
     if let summary = summaries[cell] {
       throw ZsError(

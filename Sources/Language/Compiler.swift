@@ -34,8 +34,12 @@ struct Compiler {
 
   // Statements.
 
-  func block(_ block: Block) -> BlockNode {
-    let nodes = block.statements.map { statement($0) }
+  /// A block; where its value is used, its last expression does not stand as a statement.
+  func block(_ block: Block, isValue: Bool = false) -> BlockNode {
+    var nodes = block.statements.dropLast().map { statement($0) }
+    if let last = block.statements.last {
+      if isValue, case .expression(let value) = last.kind { nodes.append(expression(value)) } else { nodes.append(statement(last)) }
+    }
     var hasValue = false
     if case .expression? = block.statements.last?.kind { hasValue = true }
     return BlockNode(nodes, hasValue: hasValue, block.span)
@@ -172,9 +176,13 @@ struct Compiler {
     case .range(let lower, let upper, let isClosed):
       return RangeNode(self.expression(lower), self.expression(upper), isClosed: isClosed, span)
     case .conditional(let conditional):
-      let branches = conditional.branches.map { (condition: self.expression($0.condition), block: block($0.block) as Node) }
-      return IfNode(branches, conditional.otherwise.map { block($0) }, span)
-    case .attempt(let attempt): return TryNode(block(attempt.body), target(attempt.name), block(attempt.handler), span)
+      let branches = conditional.branches.map { branch in
+        (condition: self.expression(branch.condition), block: block(branch.block, isValue: !isStatement) as Node)
+      }
+      return IfNode(branches, conditional.otherwise.map { block($0, isValue: !isStatement) }, span)
+    case .attempt(let attempt):
+      return TryNode(
+        block(attempt.body, isValue: !isStatement), target(attempt.name), block(attempt.handler, isValue: !isStatement), span)
     default: return collection(expression, isStatement: isStatement)
     }
   }

@@ -29,8 +29,22 @@ extension Parser {
     } else if !parser.errors.isEmpty {
       completeness = .invalid
     }
-    let errors = parser.errors.sorted { ($0.span?.start ?? 0) < ($1.span?.start ?? 0) }
-    return (program, errors, completeness)
+    return (program, readable(lexical: lexer.errors, all: parser.errors, source), completeness)
+  }
+
+  /// Errors in the order of the text; where the characters of a line are wrong already, its grammar is not judged.
+  private static func readable(lexical: [ZsError], all: [ZsError], _ source: Source) -> [ZsError] {
+    func line(_ error: ZsError) -> Int { source.line(at: Int(error.span?.start ?? 0)) }
+    var firstOfLine: [Int: UInt32] = [:]
+    for error in lexical {
+      let start = error.span?.start ?? 0
+      firstOfLine[line(error)] = min(firstOfLine[line(error)] ?? start, start)
+    }
+    let lexicalPlaces = Set(lexical.map(\.span))
+    return all.filter { error in
+      guard let first = firstOfLine[line(error)] else { return true }
+      return error.span?.start == first && lexicalPlaces.contains(error.span)
+    }.sorted { ($0.span?.start ?? 0) < ($1.span?.start ?? 0) }
   }
 
   /// How many lines of brackets are open at the end: brackets opened on one line count once.

@@ -5,6 +5,8 @@ public struct DiagnosticRenderer {
   private let sources: SourceMap
   private let colour: Bool
   private let tabWidth = 4
+  /// Bytes of a line that are looked at on either side of a span.
+  private let reach = 800
 
   /// A renderer over the texts that errors point into.
   public init(sources: SourceMap, colour: Bool = false) {
@@ -72,10 +74,14 @@ public struct DiagnosticRenderer {
     let end = min(max(Int(span.end), start), range.upperBound)
     let number = String(line)
     let margin = String(repeating: " ", count: number.count)
-    let lead = expand(source.slice(range.lowerBound, start), from: 0)
+    // A line may be a megabyte long: only what can be seen of it is measured.
+    let first = source.characterStart(max(range.lowerBound, start - reach))
+    let last = source.characterStart(min(range.upperBound, end + reach))
+    let shownEnd = source.characterStart(min(end, start + reach))
+    let lead = (first > range.lowerBound ? "…" : "") + expand(source.slice(first, start), from: 0)
     let leadWidth = TextWidth.of(lead)
-    let marked = expand(source.slice(start, end), from: leadWidth)
-    let rest = expand(source.slice(end, range.upperBound), from: leadWidth + TextWidth.of(marked))
+    let marked = expand(source.slice(start, shownEnd), from: leadWidth)
+    let rest = shownEnd < end ? "" : expand(source.slice(end, last), from: leadWidth + TextWidth.of(marked))
     let (text, shift) = window(lead: lead, marked: marked, rest: rest)
     let continues = Int(span.end) > range.upperBound + 1
     let width = min(max(1, TextWidth.of(marked)), max(1, TextWidth.of(text) - (leadWidth - shift)))

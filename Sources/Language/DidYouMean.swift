@@ -22,6 +22,11 @@ public func nearestNames(to name: String, among candidates: [String]) -> [String
   return found.sorted { ($0.distance, $0.order) < ($1.distance, $1.order) }.map(\.name)
 }
 
+/// Whether two names differ by one letter, or by two that changed places.
+func isOneEdit(from name: String, to other: String) -> Bool {
+  abs(name.utf8.count - other.utf8.count) <= 1 && name.utf8.count <= 64 && editDistance(Array(name.utf8), Array(other.utf8)) == 1
+}
+
 func editDistance(_ a: [UInt8], _ b: [UInt8]) -> Int {
   if a.isEmpty || b.isEmpty { return max(a.count, b.count) }
   var beforeLast = Array(repeating: 0, count: b.count + 1)

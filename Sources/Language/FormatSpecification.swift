@@ -112,7 +112,7 @@ public struct FormatSpecification: Sendable {
       prefix = "0o"
     case "x", "X":
       digits = group(String(number.magnitude, radix: 16, uppercase: type == "X"), every: 4)
-      prefix = "0x"
+      prefix = type == "X" ? "0X" : "0x"
     case "c":
       guard let scalar = UInt32(exactly: number).flatMap(Unicode.Scalar.init) else {
         throw ZsError(message: "\(number) is no character")

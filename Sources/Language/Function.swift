@@ -70,11 +70,16 @@ final class BuiltinFunction: Function {
       }
     }
     if let firstError { throw firstError }
-    guard let first = positional.first, let parameter = rows[0].parameters.first else { return try bind(rows[0]) }
-    let types = rows.compactMap { $0.parameters.first?.type.name }
-    let unique = types.indices.filter { types.firstIndex(of: types[$0]) == $0 }.map { types[$0] }
-    throw ZsError(
-      kind: "type", message: "\(rows[0].name) takes \(unique.joined(separator: " or ")), not \(first.typeName)", hint: rows[0].signature,
-      argument: parameter.name)
+    guard let first = positional.first else { return try bind(rows[0]) }
+    throw noRow(rows, first)
+  }
+
+  /// The error for a first argument that no row takes.
+  static func noRow(_ rows: [Builtin], _ first: Value) -> ZsError {
+    var types: [String] = []
+    for name in rows.compactMap({ $0.parameters.first?.type.name }) where !types.contains(name) { types.append(name) }
+    return ZsError(
+      kind: "type", message: "\(rows[0].name) takes \(types.joined(separator: " or ")), not \(first.typeName)", hint: rows[0].signature,
+      argument: rows[0].parameters.first?.name)
   }
 }

@@ -147,9 +147,24 @@ extension Parser {
     case .symbol(.doubleStar), .symbol(.star):
       return failure(
         "expected an expression, found \(token.described)", at: token.span, hint: "zs does not spread arguments; pass the list itself")
+    case .symbol(.dot):
+      if case .integer = token(ahead: 1).kind { return failure("a number begins with a digit", at: token.span, hint: "write 0.5 for .5") }
+      return failure("expected an expression, found '.'", at: token.span)
     case .symbol(.pipe): return failure("expected an expression, found '|>'", at: token.span, hint: "a value stands before the pipe")
     default: return failure("expected an expression, found \(token.described)", at: token.span)
     }
+  }
+
+  /// What stands from here to the end of the statement, shortened.
+  private var restOfLine: String {
+    var index = position
+    var end = token.span
+    while index < tokens.count, index == position || !tokens[index].newlineBefore, !tokens[index].isEnd {
+      if tokens[index].isSymbol(.semicolon) || tokens[index].isSymbol(.rightBrace) { break }
+      end = tokens[index].span
+      index += 1
+    }
+    return TextWidth.cut(source.text(of: token.span.union(end)), to: 50)
   }
 
   /// The error for what follows a finished statement on the same line.
@@ -160,8 +175,7 @@ extension Parser {
       switch value.kind {
       case .name, .field:
         if Parser.startsExpression(token), !at(.leftBrace) {
-          let argument = source.text(of: span)
-          return failure("calls take parentheses", at: value.span.union(span), hint: "write \(callee)(\(argument)…)")
+          return failure("calls take parentheses", at: value.span.union(span), hint: "write \(callee)(\(restOfLine))")
         }
         if at(.leftBrace) {
           return failure("'\(callee)' takes no block", at: span, hint: "a function is defined with fn, a map assigned with =")
@@ -170,7 +184,11 @@ extension Parser {
       }
     }
     switch token.kind {
-    case .symbol(.assign): return failure("= cannot stand here", at: span, hint: "== compares; = assigns to a name, a field or an index")
+    case .symbol(.assign):
+      if case .assign = statement.kind {
+        return failure("a statement assigns once", at: span, hint: "write each assignment on a line of its own")
+      }
+      return failure("= cannot stand here", at: span, hint: "== compares; = assigns to a name, a field or an index")
     case .symbol(.colon): return failure("':' cannot stand here", at: span, hint: "blocks stand in braces: if x > 1 { … }")
     case .symbol(.rightParenthesis), .symbol(.rightBracket): return failure("this \(token.described) closes nothing", at: span)
     case .symbol(.arrow):

@@ -20,6 +20,12 @@ public final class Interpreter: EvaluationContext {
   /// Is told how each `test` block ended; nil skips the blocks.
   public var onTest: ((TestOutcome) -> Void)?
 
+  /// Fields of objects that are functions: calls of them are not taken for typos before they run.
+  public var methodNames: Set<String> {
+    get { knownWords }
+    set { knownWords.formUnion(newValue) }
+  }
+
   let describe: (any Error) -> ZsError
   private let session: Module
   private let output: (String) -> Void
@@ -31,6 +37,8 @@ public final class Interpreter: EvaluationContext {
   private let state: UnsafeMutablePointer<MachineState>
   private var isRunning = false
 
+  /// Names that the session gives itself.
+  private static let ownNames: Set<String> = ["In", "Out", "ans"]
   /// The values that recursion may keep, over all frames.
   private static let stackCapacity = 1 << 21
 
@@ -67,6 +75,8 @@ public final class Interpreter: EvaluationContext {
   }
 
   deinit {
+    session.clear()
+    for module in modules.values { module.clear() }
     state.deinitialize(count: 1)
     state.deallocate()
     stack.deallocate()
@@ -131,8 +141,8 @@ public final class Interpreter: EvaluationContext {
     let resolver = Resolver(table: table, module: session, sources: sources, loader: self, knownWords: knownWords)
     resolver.resolve(program)
     knownWords = resolver.knownWords
-    record.reads = resolver.reads
-    record.writes = resolver.writes
+    record.reads = resolver.reads.subtracting(Interpreter.ownNames)
+    record.writes = resolver.writes.subtracting(Interpreter.ownNames)
     // Names in statements that did not parse are missing elsewhere: only what is wrong for sure is said.
     var errors = syntaxErrors.isEmpty ? resolver.errors : syntaxErrors
     if errors.isEmpty, !session.prepareSlots() {
@@ -140,6 +150,7 @@ public final class Interpreter: EvaluationContext {
     }
     guard errors.isEmpty else {
       forgetFunctions(record.writes)
+      session.forgetBindings()
       return RunResult(status: .failed, errors: errors, notes: resolver.notes, value: nil)
     }
     let code = Compiler(scope: session.scope, sources: sources, table: table).program(program.statements)
@@ -217,7 +228,7 @@ public final class Interpreter: EvaluationContext {
   }
 
   /// Names with values, in the order they were first given.
-  public var names: [String] { session.definedNames }
+  public var names: [String] { session.definedNames.filter { !Interpreter.ownNames.contains($0) } }
 
   /// The value of a name, nil where it has none.
   public func value(of name: String) -> Value? { session.value(name) }

@@ -11,8 +11,8 @@
 /// The operators on values, for builtins that compare, add and test as programs do.
 public enum Operations {
   /// The most elements that one list, and the most bytes that one string, may have.
-  static let maximumElements = 100_000_000
-  static let maximumBytes = 1 << 30
+  static let maximumElements = 50_000_000
+  static let maximumBytes = 1 << 29
 
   /// `left op right`.
   public static func binary(_ operation: BinaryOperator, _ left: Value, _ right: Value) throws -> Value {

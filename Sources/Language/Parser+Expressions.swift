@@ -128,6 +128,12 @@ extension Parser {
         .tripleEqual: .equal, .notDoubleEqual: .notEqual,
       ]
       guard let operation = operations[symbol] else { return nil }
+      if symbol == .less, token(ahead: 1).isSymbol(.greater), !token(ahead: 1).spaceBefore {
+        report("zs compares with !=", at: token.span.union(token(ahead: 1).span), hint: "write != for <>")
+        advance()
+        advance()
+        return .compare(.notEqual)
+      }
       if symbol == .tripleEqual || symbol == .notDoubleEqual {
         report("zs compares with \(operation.rawValue)", at: token.span, hint: "write \(operation.rawValue) for \(symbol.rawValue)")
       }

@@ -156,12 +156,25 @@ extension Resolver {
       errors.append(located(row.unknownOption(option.text), at: option.span))
       return
     }
+    if let error = mismatchOfAll(rows, first ?? arguments.first.flatMap { $0.name == nil ? $0.value : nil }) {
+      errors.append(error)
+      return
+    }
     var firstError: ZsError?
     for row in rows {
       guard let error = mismatch(row, arguments, first: first, at: span) else { return }
       if firstError == nil || error.argument != nil { firstError = error }
     }
     if let firstError { errors.append(firstError) }
+  }
+
+  /// A literal as first argument that no row takes.
+  private func mismatchOfAll(_ rows: [Builtin], _ argument: Expression?) -> ZsError? {
+    guard rows.count > 1, let argument, case .literal(let value) = argument.kind else { return nil }
+    let parameters = rows.compactMap(\.parameters.first)
+    guard parameters.count == rows.count, !parameters.contains(where: { $0.variadic || $0.type.admits(value) }) else { return nil }
+    if value.isNone, parameters.contains(where: { $0.defaultValue?.isNone == true }) { return nil }
+    return located(BuiltinFunction.noRow(rows, value), at: argument.span)
   }
 
   private func located(_ error: ZsError, at span: Span) -> ZsError {

@@ -30,7 +30,9 @@ final class Resolver {
   private var layers: [Layer] = []
   private var loopDepth = 0
   private var reported = Set<String>()
-  private var running: [String] = []
+  /// The files that run one another up to a source, by its id.
+  private var runChains: [UInt32: [String]] = [:]
+  private var failedRuns = Set<ObjectIdentifier>()
 
   init(table: BuiltinTable, module: Module, sources: SourceMap, loader: any SourceLoader, knownWords: Set<String>) {
     self.table = table
@@ -70,21 +72,19 @@ final class Resolver {
   /// The file that a `run` statement names, read once.
   private func ranProgram(_ statement: Statement) -> Program? {
     if let program = statement.program { return program }
+    if failedRuns.contains(ObjectIdentifier(statement)) { return nil }
     guard case .runFile(let path, let span) = statement.kind, let source = sources.source(of: span) else { return nil }
-    guard running.count < 16 else {
-      report("'\(path)' runs itself", at: span, kind: "file")
-      return nil
-    }
+    let chain = runChains[span.source] ?? [source.path ?? source.name]
     do {
       let program = try loader.program(running: path, from: source)
-      if running.contains(program.source.path ?? program.source.name) {
-        report("'\(path)' runs itself", at: span, kind: "file")
-        return nil
-      }
+      let identity = program.source.path ?? program.source.name
+      guard !chain.contains(identity), chain.count < 32 else { throw ZsError(kind: "file", message: "'\(path)' runs itself") }
+      runChains[program.source.id] = chain + [identity]
       statement.program = program
       collectWords(program.statements)
       return program
     } catch {
+      failedRuns.insert(ObjectIdentifier(statement))
       record(error, at: span)
       return nil
     }
@@ -109,8 +109,9 @@ final class Resolver {
       let name = binding.name.text
       let isNew = scope[name] == nil
       if isNew, scope.isModule, module.isInteractive, !table.lookup(name).isEmpty { noteRedefinition(binding.name) }
-      if isNew, !scope.isModule, binding.form == .assignment { checkOwner(binding) }
+      let isForeign = isNew && !scope.isModule && binding.form == .assignment && checkOwner(binding)
       let variable = scope.declare(name)
+      if isForeign { variable.isAssigned = true }
       checkConstant(binding, variable, &constants)
       variable.isDefined = true
       if !binding.isChange {
@@ -146,7 +147,7 @@ final class Resolver {
   }
 
   /// Assigning a name that an enclosing function owns is an error with a fix.
-  private func checkOwner(_ binding: Binding) {
+  private func checkOwner(_ binding: Binding) -> Bool {
     let name = binding.name.text
     for layer in layers.dropLast().reversed() where layer.scope !== scope {
       guard layer.names == nil, let owner = layer.scope[name] else { continue }
@@ -155,8 +156,9 @@ final class Resolver {
         "'\(name)' belongs to the enclosing function \(outer); an inner function cannot assign it", at: binding.name.span,
         hint: "return the new value and assign it in \(outer), or give this one another name (let \(name) = … makes its own)",
         labels: owner.bindingSpan.map { [Label(span: $0, message: "bound here")] } ?? [])
-      return
+      return true
     }
+    return false
   }
 
   // Names.
@@ -182,7 +184,8 @@ final class Resolver {
     case .unknown: reportUnknown(name)
     case .variable(let variable):
       use(variable, by: name)
-      if variable.scope.isModule {
+      if module.scope[name.text] === variable {
+        if !variable.isDefined, variable.bindingSpan == nil, name.text != "ans" { return reportUnknown(name) }
         reads.insert(name.text)
         if name.text == "ans", !variable.isDefined {
           report("'ans' has no value: nothing has been shown yet", at: name.span)
@@ -226,7 +229,8 @@ final class Resolver {
     }
     let labels = variable.bindingSpan.map { [Label(span: $0, message: "its first value comes here")] } ?? []
     report(
-      "'\(name.text)' is read before it has a value", at: name.span, hint: "give it one first: \(name.text) = …",
+      "'\(name.text)' is read before it has a value", at: name.span,
+      hint: variable.function == nil ? "give it one first: \(name.text) = …" : "move the function above this line",
       labels: labels.filter { $0.span != name.span })
   }
 
@@ -249,8 +253,10 @@ final class Resolver {
     if let form = Habits.operations[name] { return ("'\(name)' is not defined", form) }
     if let habit = Habits.statements[name] { return ("'\(name)' is not defined: \(habit.message)", habit.hint) }
     let near = nearestNames(to: name, among: visibleNames).prefix(2).map { "'\($0)'" }
-    let question = near.isEmpty ? "" : "; did you mean \(near.joined(separator: " or "))?"
-    return ("'\(name)' is not defined\(question)", nil)
+    if !near.isEmpty { return ("'\(name)' is not defined; did you mean \(near.joined(separator: " or "))?", nil) }
+    let foreign =
+      name.utf8.count < 5 ? nil : Habits.names.keys.sorted().first { isOneEdit(from: name, to: $0) }.flatMap { Habits.names[$0] }
+    return ("'\(name)' is not defined" + (foreign.map { "; did you mean '\($0)'?" } ?? ""), nil)
   }
 
   /// Names in scope, nearest first, then the builtins.
@@ -350,9 +356,7 @@ final class Resolver {
       return
     }
     guard let program = ranProgram(statement) else { return }
-    running.append(program.source.path ?? program.source.name)
     for statement in program.statements { visit(statement) }
-    running.removeLast()
   }
 
   // Expressions.

@@ -116,6 +116,11 @@ final class Module {
     slots.deallocate()
   }
 
+  /// Forgets all values: functions refer to the module they read from, and would keep it alive.
+  func clear() {
+    for index in 0..<initialized { slots[index] = nil }
+  }
+
   /// Makes the slots of all variables declared so far; false where there are too many.
   func prepareSlots() -> Bool {
     guard scope.slotCount <= capacity else { return false }
@@ -129,6 +134,11 @@ final class Module {
   /// The value of a variable, nil where it has none.
   func value(_ variable: Variable) -> Value? {
     variable.slot < initialized ? slots[variable.slot] : nil
+  }
+
+  /// After a program that did not run: names without a value are as good as never heard of.
+  func forgetBindings() {
+    for variable in scope.variables.values where value(variable) == nil { variable.bindingSpan = nil }
   }
 
   /// The value of a name, nil where it has none.

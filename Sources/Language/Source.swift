@@ -55,6 +55,13 @@ public final class Source {
     return String(decoding: bytes[low..<high], as: UTF8.self)
   }
 
+  /// The offset itself, or that of the next character where it lies inside of one.
+  func characterStart(_ offset: Int) -> Int {
+    var offset = max(0, offset)
+    while offset < bytes.count, bytes[offset] & 0xC0 == 0x80 { offset += 1 }
+    return min(offset, bytes.count)
+  }
+
   /// The text that a span covers.
   public func text(of span: Span) -> String { slice(Int(span.start), Int(span.end)) }
 

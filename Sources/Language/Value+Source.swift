@@ -1,16 +1,43 @@
 // A value written as zs source, whole and on one line.
 
 extension Value {
-  /// The value as one would write it in a program; functions and objects by name.
+  /// The value as one would write it in a program; functions and objects by name, what is nested very deeply as `…`.
   public var source: String {
+    var text = ""
+    appendSource(to: &text, depth: 0)
+    return text
+  }
+
+  private func appendSource(to text: inout String, depth: Int) {
     switch self {
-    case .none: "none"
+    case .list(let values):
+      guard depth < 500 else { return text += "[…]" }
+      text += "["
+      for (index, value) in values.enumerated() {
+        if index > 0 { text += ", " }
+        value.appendSource(to: &text, depth: depth + 1)
+      }
+      text += "]"
+    case .map(let map):
+      guard depth < 500 else { return text += "{…}" }
+      text += "{"
+      for (index, (key, value)) in map.elements.enumerated() {
+        if index > 0 { text += ", " }
+        text += Value.key(key) + ": "
+        value.appendSource(to: &text, depth: depth + 1)
+      }
+      text += "}"
+    default: text += atomSource
+    }
+  }
+
+  private var atomSource: String {
+    switch self {
+    case .none, .list, .map: "none"
     case .bool(let value): value ? "true" : "false"
     case .int(let value): String(value)
     case .float(let value): Value.source(of: value)
     case .string(let value): Value.quote(value)
-    case .list(let values): "[" + values.map(\.source).joined(separator: ", ") + "]"
-    case .map(let map): "{" + map.map { "\(Value.key($0)): \($1.source)" }.joined(separator: ", ") + "}"
     case .range(let range):
       range.step == 1
         ? "\(range.lower)\(range.isClosed ? "..." : "..<")\(range.upper)"
@@ -28,10 +55,10 @@ extension Value {
   }
 
   static func key(_ key: String) -> String {
-    let isWord =
-      !key.isEmpty && key.utf8.allSatisfy { $0 == 95 || ($0 >= 48 && $0 <= 57) || ($0 | 32 >= 97 && $0 | 32 <= 122) }
-      && !(key.utf8.first.map { $0 >= 48 && $0 <= 57 } ?? true)
-    return isWord ? key : quote(key)
+    guard let first = key.unicodeScalars.first, first == "_" || first.properties.isXIDStart,
+      key.unicodeScalars.allSatisfy({ $0.properties.isXIDContinue })
+    else { return quote(key) }
+    return key
   }
 
   /// A string between quotes, escaped so that it reads back.

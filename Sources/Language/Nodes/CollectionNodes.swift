@@ -12,7 +12,37 @@ final class ListNode: Node {
     var values: [Value] = []
     values.reserveCapacity(elements.count)
     for element in elements { values.append(try element.evaluate(frame)) }
+    try Nesting.check(values, at: span)
     return .list(values)
+  }
+}
+
+/// Lists in lists in lists: a bound keeps every walk over a value, and its release, within the stack.
+enum Nesting {
+  private static let maximum = 10_000
+
+  /// Throws where the elements of a new list or map are nested too deeply, following the first nested one at each level.
+  static func check(_ values: some Sequence<Value>, at span: Span) throws {
+    guard var value = values.first(where: isNested) else { return }
+    for _ in 0..<maximum {
+      let inner: Value? =
+        switch value {
+        case .list(let values): values.first(where: isNested)
+        case .map(let map): map.values.first(where: isNested)
+        default: nil
+        }
+      guard let inner else { return }
+      value = inner
+    }
+    throw ZsError(kind: "memory", message: "this value is nested more than \(maximum) deep", span: span)
+  }
+
+  @inline(__always)
+  private static func isNested(_ value: Value) -> Bool {
+    switch value {
+    case .list, .map: true
+    default: false
+    }
   }
 }
 
@@ -27,6 +57,7 @@ final class MapNode: Node {
   override func evaluate(_ frame: Frame) throws -> Value {
     var map = ValueMap(minimumCapacity: entries.count)
     for (key, value) in entries { map[key] = try value.evaluate(frame) }
+    try Nesting.check(map.values, at: span)
     return .map(map)
   }
 }
@@ -59,6 +90,7 @@ final class ComprehensionNode: Node {
     } catch {
       throw located(error, frame)
     }
+    if let last = values.last { try Nesting.check(CollectionOfOne(last), at: span) }
     return .list(values)
   }
 }

@@ -191,6 +191,7 @@ final class PlaceNode: Node {
       case .index(let parts, _): .index(try parts.map { try $0.evaluate(frame) })
       }
     }
+    try Nesting.check(CollectionOfOne(right), at: span)
     guard var base = target.take(frame) else { throw unassigned(name, span) }
     defer { target.set(base, frame) }
     do {
