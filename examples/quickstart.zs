@@ -59,4 +59,4 @@ print("step \(again.step) again: \(again.loss == last)")
 assert again.loss == last
 
 # %% The learned model answers
-generate(policy, render(m, [{role: "user", content: "What should I cook tonight?"}]), max_tokens: 60)
+chat(policy, "What should I cook tonight?", max_tokens: 60, temperature: 0.7, top_k: 50, top_p: 0.95, seed: 1)
