@@ -33,7 +33,7 @@ final class TextTests: XCTestCase {
     let long = Value.list((0..<1_000).map { .int($0) })
     let lines = long.display(options).split(separator: "\n")
     XCTAssertLessThanOrEqual(lines.count, 13)
-    XCTAssertTrue(long.display(options).contains("… 991 more"))
+    XCTAssertTrue(long.display(options).contains("… 1000 in all"))
     XCTAssertEqual(Value.list([1, 2.5, "a", .none]).display(options), "[1, 2.5, \"a\", none]")
     XCTAssertTrue(Value.string(String(repeating: "x", count: 100_000)).display(options).hasSuffix("… (100000 characters)"))
     let rows = Value.list([.map(["id": 1, "token": "日本"]), .map(["id": 20, "token": "a"])])
