@@ -12,8 +12,10 @@ final class Tmux {
     self.home = home ?? NSTemporaryDirectory() + "zs-home-\(UUID().uuidString)"
     guard try Tmux.shell("command -v tmux").status == 0 else { throw XCTSkip("tmux is not installed") }
     let command = "env PS1='ready$ ' ZS_HOME=\(self.home) \(environment) bash --norc --noprofile"
-    // The server outlives this command and must not keep the pipe that its output is read from.
-    let started = try Tmux.shell("tmux -L \(socket) -f /dev/null new-session -d -x \(columns) -y \(rows) \"\(command)\" >/dev/null 2>&1")
+    // The server outlives this command: a descriptor of ours that it kept open would make the wait for the command's end last for ever.
+    let closing = "for fd in /proc/$BASHPID/fd/*; do fd=${fd##*/}; [ $fd -gt 2 ] && eval \"exec $fd>&-\"; done"
+    let server = "exec tmux -L \(socket) -f /dev/null new-session -d -x \(columns) -y \(rows) \"\(command)\" </dev/null >/dev/null 2>&1"
+    let started = try Tmux.shell("(\(closing); \(server))")
     XCTAssertEqual(started.status, 0, started.output)
     waitFor("ready$")
   }
@@ -72,7 +74,7 @@ final class Tmux {
   }
 
   private static func shell(_ command: String) throws -> (status: Int32, output: String) {
-    try run(["-c", command], executable: "/bin/sh")
+    try run(["-c", command], executable: "/bin/bash")
   }
 
   private static func run(_ arguments: [String], executable: String? = nil) throws -> (status: Int32, output: String) {
