@@ -146,8 +146,6 @@ extension LineEditor {
     bind("^S", to: "em-inc-search-next")
     for key in ["^[[1;5D", "^[[1;3D", "^[^[[D"] { bind(key, to: "ed-prev-word") }
     for key in ["^[[1;5C", "^[[1;3C", "^[^[[C"] { bind(key, to: "em-next-word") }
-    for key in ["^[[H", "^[OH", "^[[1~"] { bind(key, to: "ed-move-to-beg") }
-    for key in ["^[[F", "^[OF", "^[[4~"] { bind(key, to: "ed-move-to-end") }
     bind("^[[3~", to: "ed-delete-next-char")
     define("zs-enter", ["^M", "^J"]) { _, _ in active?.enter() ?? UInt8(CC_NEWLINE) }
     define("zs-newline", ["^[^M", "^[^J"]) { _, _ in active?.newline() ?? UInt8(CC_NORM) }
@@ -162,6 +160,8 @@ extension LineEditor {
       define(name, [key]) { _, key in active?.closing(UInt32(bitPattern: key)) ?? UInt8(CC_NORM) }
     }
     define("zs-up", ["^[[A", "^[OA"]) { _, _ in active?.vertical(isUp: true) ?? UInt8(CC_NORM) }
+    define("zs-home", ["^[[H", "^[OH", "^[[1~", "^A"]) { _, _ in active?.horizontal(toEnd: false) ?? UInt8(CC_NORM) }
+    define("zs-end", ["^[[F", "^[OF", "^[[4~", "^E"]) { _, _ in active?.horizontal(toEnd: true) ?? UInt8(CC_NORM) }
     define("zs-down", ["^[[B", "^[OB"]) { _, _ in active?.vertical(isUp: false) ?? UInt8(CC_NORM) }
   }
 
@@ -209,6 +209,19 @@ extension LineEditor {
     let isAtEdge = isUp ? !scalars[..<middle].contains("\n") : !scalars[middle...].contains("\n")
     push(isAtEdge ? (isUp ? "\u{10}" : "\u{0E}") : (isUp ? upKey : downKey))
     return UInt8(CC_NORM)
+  }
+
+  /// To the beginning or end of the line of the cell that the cursor is on; libedit's own keys know the whole cell only.
+  private func horizontal(toEnd: Bool) -> UInt8 {
+    let (text, cursor, _) = buffer()
+    let scalars = text.unicodeScalars
+    let middle = scalars.index(scalars.startIndex, offsetBy: min(cursor, scalars.count))
+    if toEnd {
+      _ = el_cursor(handle, Int32(scalars[middle...].prefix { $0 != "\n" }.count))
+    } else {
+      _ = el_cursor(handle, -Int32(scalars[..<middle].reversed().prefix { $0 != "\n" }.count))
+    }
+    return UInt8(CC_REFRESH)
   }
 
   private func tab() -> UInt8 {
