@@ -22,7 +22,8 @@ print(grad(w => ((x @ w) ** 2).sum(), ones(3)))
 # The policy shares the model's weights; only its small adapters learn. The reference is the same model without them.
 policy = lora(m, rank: 16, seed: 1)
 pairs = preferences("examples/data/preferences.jsonl")
-t = dpo(policy, pairs, beta: 0.1, learning_rate: 1e-4, schedule: "constant", warmup_ratio: 0, batch_size: 4, max_length: 256, seed: 7)
+t = dpo(policy, pairs, beta: 0.1, learning_rate: 1e-4, schedule: "constant", warmup_ratio: 0, batch_size: 4, max_length: 256, seed: 7,
+  snapshot_megabytes: 256)
 
 # Before the first step the policy equals the reference: every margin is 0 and the loss is ln 2.
 before = inspect(t)
