@@ -41,8 +41,8 @@ public final class DatasetValue: ObjectValue {
       }
       return try element(at: place)
     case .slice(let lower, let upper, let step):
-      let places = try sliceIndices(lower, upper, step, count: dataset.rows.count)
-      return .object(DatasetValue(dataset.selecting(places)))
+      let bounds = try SliceBounds(lower, upper, step, length: dataset.rows.count)
+      return .object(DatasetValue(dataset.selecting(bounds.positions)))
     case .at(let value): throw ZsError(kind: "type", message: "a dataset is indexed by an int, not \(value.typeName)")
     case .ellipsis: throw ZsError("a dataset has one axis", hint: "d[0] or d[10:20]")
     }
@@ -98,23 +98,4 @@ func shortText(_ value: JSON) -> String {
   if let text = value.string { return String(text.prefix(200)) }
   if let last = value.array?.last, let text = last["content"]?.string { return String(text.prefix(200)) }
   return String(value.serialized().prefix(200))
-}
-
-/// The places a slice picks out of `count`, by Python's rules.
-func sliceIndices(_ lower: Value?, _ upper: Value?, _ step: Value?, count: Int) throws -> [Int] {
-  func number(_ value: Value?) throws -> Int? {
-    guard let value, !value.isNone else { return nil }
-    guard case .int(let number) = value else { throw ZsError(kind: "type", message: "a slice takes ints, not \(value.typeName)") }
-    return Int(number)
-  }
-  let step = try number(step) ?? 1
-  guard step != 0 else { throw ZsError("a slice cannot have a step of 0") }
-  func clamped(_ place: Int?, _ standard: Int) -> Int {
-    guard let place else { return standard }
-    let absolute = place < 0 ? place &+ count : place
-    return step > 0 ? min(max(absolute, 0), count) : min(max(absolute, -1), count - 1)
-  }
-  let start = clamped(try number(lower), step > 0 ? 0 : count - 1)
-  let end = clamped(try number(upper), step > 0 ? count : -1)
-  return Array(stride(from: start, to: end, by: step))
 }
