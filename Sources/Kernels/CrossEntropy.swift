@@ -18,6 +18,19 @@ private let tokensPerTile = 1024
 /// Rows per block: a tile of logits takes at most 4 MB.
 private let rowsPerBlock = 1024
 
+/// What a row of logits says beyond its target's log-probability.
+public struct TokenStatistics: Sendable, Equatable {
+  /// −Σ p log p of the next token's distribution, nats.
+  public var entropy: Float = 0
+  /// The mean of the raw logits over the vocabulary.
+  public var meanLogit: Float = 0
+  /// Whether no token is likelier than the target.
+  public var isTargetLikeliest = false
+
+  /// Nothing seen yet.
+  public init() {}
+}
+
 /// log p(target) of each row under softmax(x · weightᵀ).
 ///
 /// - Parameters:
@@ -26,9 +39,10 @@ private let rowsPerBlock = 1024
 ///   - targets: One token per row. Shape (rows,).
 ///   - logProbs: Receives the results. Shape (rows,).
 ///   - logSumExp: Receives the logarithm of each softmax's denominator, for the backward pass. Shape (rows,).
+///   - statistics: Receives what else the logits say, at the price of one more pass over each tile; nil if nobody asks. Shape (rows,).
 public func linearLogProbForward(
   x: UnsafePointer<Float>, weight: WeightView, targets: UnsafePointer<Int32>, rows: Int,
-  logProbs: UnsafeMutablePointer<Float>, logSumExp: UnsafeMutablePointer<Float>
+  logProbs: UnsafeMutablePointer<Float>, logSumExp: UnsafeMutablePointer<Float>, statistics: UnsafeMutablePointer<TokenStatistics>? = nil
 ) {
   let context = ThreadContext.current
   let sums = context.floats(.logitSums, count: min(rows, rowsPerBlock))
@@ -43,13 +57,28 @@ public func linearLogProbForward(
         let old = tile.lowerBound == 0 ? top : logSumExp[row]
         let new = top > old ? top : old
         let before = tile.lowerBound == 0 ? 0 : sums[index] * expf(old - new)
-        sums[index] = before + sum * expf(top - new)
+        let here = sum * expf(top - new)
+        if let statistics {
+          // Until the last tile is done: entropy holds Σ e^(x−new)·(x−new), meanLogit Σ x. A larger `new` moves both sums.
+          if tile.lowerBound == 0 { statistics[row] = TokenStatistics() }
+          let (weighted, total) = weightedAndTotal(values, width, top)
+          let moved = tile.lowerBound == 0 ? 0 : statistics[row].entropy * expf(old - new) + (old - new) * before
+          statistics[row].entropy = moved + weighted * expf(top - new) + (top - new) * here
+          statistics[row].meanLogit += total
+        }
+        sums[index] = before + here
         logSumExp[row] = new
         let target = Int(targets[row]) - tile.lowerBound
         if target >= 0 && target < width { logProbs[row] = values[target] }
         if tile.upperBound == weight.rows {
           // The differences before the logarithm: small log-probabilities keep their digits.
           let logarithm = logf(sums[index])
+          if let statistics {
+            // H = log Σ e^x' − Σ p x' with x' = x − new.
+            statistics[row].entropy = logarithm - statistics[row].entropy / sums[index]
+            statistics[row].meanLogit /= Float(weight.rows)
+            statistics[row].isTargetLikeliest = logProbs[row] >= new
+          }
           logProbs[row] = (logProbs[row] - new) - logarithm
           logSumExp[row] = new + logarithm
         }
@@ -90,6 +119,24 @@ public func linearLogProbBackward(
         b: x + block.lowerBound * columns, ldb: columns, c: dweight + tile.lowerBound * columns, ldc: columns, accumulate: true)
     }
   }
+}
+
+/// Σ e^(x − top)·(x − top), and Σ x.
+@inline(__always)
+private func weightedAndTotal(_ x: UnsafePointer<Float>, _ count: Int, _ top: Float) -> (weighted: Float, total: Float) {
+  let shift = Lanes(repeating: top)
+  var (weighted, total) = (Lanes(repeating: 0), Lanes(repeating: 0))
+  forEachLanes(count) { index in
+    let value = Lanes(at: x + index)
+    weighted.addProduct((value - shift).exponential, value - shift)
+    total += value
+  } rest: { start, lanes in
+    // The lanes past the end are worth 0 in both sums: (top − top)·1 and 0.
+    let value = Lanes(at: x + start, count: lanes, filling: top)
+    weighted.addProduct((value - shift).exponential, value - shift)
+    total += Lanes(at: x + start, count: lanes)
+  }
+  return (weighted.total, total.total)
 }
 
 /// Logits become their gradient: dlogProb · (1[token = target] − p).

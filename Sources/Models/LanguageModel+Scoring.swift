@@ -70,7 +70,8 @@ extension LanguageModel {
       }
     }
     guard !rows.isEmpty else { return try Tensor(shape: [0]) }
-    return try linearLogProbs(hiddenStates(ids, documents: documents, options: options), weights.head, rows: rows, targets: targets)
+    let hidden = try hiddenStates(ids, documents: documents, options: options)
+    return try linearLogProbs(hidden, weights.head, rows: rows, targets: targets, statistics: options.statistics)
   }
 
   /// The same, with the two options that training changes most as arguments.

@@ -12,12 +12,17 @@ public struct ForwardOptions: Sendable {
   public var checkpointing = false
   /// Which pass of a training this is; nil switches dropout off.
   public var dropout: DropoutPass?
+  /// Where log-probabilities leave what else is seen of each scored token: entropy, mean logit; nil if nobody asks.
+  public var statistics: TokenStatisticsLog?
 
-  /// Options; without arguments: with adapters, nothing recomputed, no dropout.
-  public init(adapters: Bool = true, checkpointing: Bool = false, dropout: DropoutPass? = nil) {
+  /// Options; without arguments: with adapters, nothing recomputed, no dropout, no statistics.
+  public init(
+    adapters: Bool = true, checkpointing: Bool = false, dropout: DropoutPass? = nil, statistics: TokenStatisticsLog? = nil
+  ) {
     self.adapters = adapters
     self.checkpointing = checkpointing
     self.dropout = dropout
+    self.statistics = statistics
   }
 }
 

@@ -2,6 +2,15 @@
 
 import Kernels
 
+/// Receives what a forward pass sees of each scored token beside its log-probability; one pass, one thread.
+public final class TokenStatisticsLog: @unchecked Sendable {
+  /// One entry for each log-probability of the last pass, in order.
+  public internal(set) var tokens: [TokenStatistics] = []
+
+  /// An empty log.
+  public init() {}
+}
+
 /// log p(target) at chosen rows of hidden states, under softmax(x · weightᵀ).
 ///
 /// - Parameters:
@@ -9,8 +18,11 @@ import Kernels
 ///   - weight: The output layer. Shape (vocabulary, columns).
 ///   - rows: Rows of `x`, in any order, repeated or not.
 ///   - targets: One token for each of `rows`.
+///   - statistics: Where entropy, mean logit and the like are left, if they are wanted.
 /// - Returns: One log-probability for each of `rows`, in nats.
-public func linearLogProbs(_ x: Tensor, _ weight: Weight, rows: [Int32], targets: [Int32]) throws -> Tensor {
+public func linearLogProbs(
+  _ x: Tensor, _ weight: Weight, rows: [Int32], targets: [Int32], statistics: TokenStatisticsLog? = nil
+) throws -> Tensor {
   guard x.rank == 2, x.shape[1] == weight.columns else {
     throw TensorError(
       "log_probs: hidden states of shape \(Shape.text(x.shape)) for an output layer (\(weight.rows), \(weight.columns))",
@@ -30,8 +42,13 @@ public func linearLogProbs(_ x: Tensor, _ weight: Weight, rows: [Int32], targets
   let chosen = try rowsInOrder(x, rows)
   let logProbs = try Tensor(shape: [count])
   let logSumExp = try Tensor(shape: [count])
-  linearLogProbForward(
-    x: chosen.pointer, weight: weight.view, targets: targets, rows: count, logProbs: logProbs.pointer, logSumExp: logSumExp.pointer)
+  var seen = [TokenStatistics](repeating: TokenStatistics(), count: statistics == nil ? 0 : count)
+  seen.withUnsafeMutableBufferPointer { seen in
+    linearLogProbForward(
+      x: chosen.pointer, weight: weight.view, targets: targets, rows: count, logProbs: logProbs.pointer, logSumExp: logSumExp.pointer,
+      statistics: statistics == nil ? nil : seen.baseAddress)
+  }
+  statistics?.tokens = seen
   return Tensor.record("log_probs", output: logProbs, inputs: weight.inputs(with: x)) { pass in
     let dweight = weight.tensor != nil && pass.needs(1) ? try pass.gradient(1) : nil
     let dchosen = pass.needs(0) ? try Tensor.zeros([count, columns]) : nil

@@ -51,6 +51,35 @@ final class CrossEntropyTests: XCTestCase {
     return (dx, dweight)
   }
 
+  func testStatisticsAgainstTheFormulas() {
+    for (rows, vocabulary, columns) in [(1, 1, 3), (4, 17, 5), (3, 1024, 8), (9, 2500, 16)] {
+      var numbers = Numbers(seed: UInt64(vocabulary))
+      let x = numbers.floats(rows * columns)
+      let weight = Blocks(numbers.floats(vocabulary * columns, scale: 3), rows: vocabulary, columns: columns, type: .f32)
+      var targets = (0..<rows).map { Int32($0 * 911 % vocabulary) }
+      var (logs, sums) = ([Float](repeating: .nan, count: rows), [Float](repeating: .nan, count: rows))
+      let logits = (0..<rows).map { row in
+        (0..<vocabulary).map { token in
+          (0..<columns).reduce(0.0) { $0 + Double(x[row * columns + $1]) * Double(weight.values[token * columns + $1]) }
+        }
+      }
+      targets[0] = Int32(logits[0].indices.max { logits[0][$0] < logits[0][$1] } ?? 0)
+      var seen = [TokenStatistics](repeating: TokenStatistics(), count: rows)
+      linearLogProbForward(
+        x: x, weight: weight.view, targets: targets, rows: rows, logProbs: &logs, logSumExp: &sums, statistics: &seen)
+      let message = "\(rows) rows, \(vocabulary) tokens"
+      expectClose(
+        seen.map(\.entropy), logits.map { -naiveLogSoftmax($0, rows: 1, columns: vocabulary).reduce(0) { $0 + exp($1) * $1 } }, message)
+      expectClose(seen.map(\.meanLogit), logits.map { $0.reduce(0, +) / Double(vocabulary) }, message)
+      for row in 0..<rows {
+        XCTAssertEqual(seen[row].isTargetLikeliest, logits[row][Int(targets[row])] == logits[row].max(), "\(message), row \(row)")
+      }
+      var plain = logs
+      linearLogProbForward(x: x, weight: weight.view, targets: targets, rows: rows, logProbs: &plain, logSumExp: &sums)
+      XCTAssertEqual(plain, logs, "asking for statistics must not change the log-probs")
+    }
+  }
+
   func testSizes() {
     for size in 1...17 { check(rows: size, vocabulary: 18 - size, columns: 1 + size * 5 % 17) }
     check(rows: 3, vocabulary: 1023, columns: 8)
