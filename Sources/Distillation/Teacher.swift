@@ -22,7 +22,7 @@ public struct TeacherRequest: Sendable, Equatable {
   public var temperature: Double
   /// Only the smallest set of tokens whose probability reaches p.
   public var topP: Double
-  /// Only the k likeliest tokens; 0: all. Endpoints that do not know it are not told unless it is set.
+  /// Only the k likeliest tokens; 0: all, and an endpoint is not told.
   public var topK: Int
   /// Taken from the logit of each token that the answer has already, -2...2.
   public var presencePenalty: Double
