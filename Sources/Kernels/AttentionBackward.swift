@@ -19,9 +19,9 @@ private let tileSize = 64
 public func attentionBackward(
   dout: UnsafePointer<Float>, q: UnsafePointer<Float>, k: UnsafePointer<Float>, v: UnsafePointer<Float>, out: UnsafePointer<Float>,
   logSumExp: UnsafePointer<Float>, dq: UnsafeMutablePointer<Float>, dk: UnsafeMutablePointer<Float>, dv: UnsafeMutablePointer<Float>,
-  shape: AttentionShape, documents: [Range<Int>]? = nil
+  shape: AttentionShape, spans: [AttentionSpan]? = nil
 ) {
-  let spans = AttentionSpan.all(shape, documents)
+  let spans = spans ?? [AttentionSpan.whole(shape)]
   let heads = shape.keyValueHeads
   let blockSize = shape.headDimension * tileSize
   var firstBlocks: [Int] = []  // of each span, in units of key tiles

@@ -21,13 +21,13 @@
 ///   - v: Values, of the shape of `k`.
 ///   - out: Receives the result, of the shape of `q`; not `q`.
 ///   - logSumExp: Receives the logarithm of each softmax's denominator for the backward pass, or nil. Shape (heads, queries).
-///   - documents: Runs of tokens that see only each other; then there are as many keys as queries. Nil: one document.
+///   - spans: Which queries see which keys, each query in one span; nil: all of them.
 /// - Source: Dao 2023, arXiv:2307.08691, Algorithm 1.
 public func attentionForward(
   q: UnsafePointer<Float>, k: UnsafePointer<Float>, v: UnsafePointer<Float>, out: UnsafeMutablePointer<Float>,
-  logSumExp: UnsafeMutablePointer<Float>?, shape: AttentionShape, documents: [Range<Int>]? = nil
+  logSumExp: UnsafeMutablePointer<Float>?, shape: AttentionShape, spans: [AttentionSpan]? = nil
 ) {
-  let spans = AttentionSpan.all(shape, documents)
+  let spans = spans ?? [AttentionSpan.whole(shape)]
   let tile = ForwardTile(q: q, k: k, v: v, out: out, logSumExp: logSumExp, shape: shape)
   // Tasks of all documents in one list, late queries (most keys) first, so that short documents fill the gaps of long ones.
   var tasks: [(span: Int, first: Int, cost: Int)] = []

@@ -57,24 +57,41 @@ public struct AttentionShape: Sendable, Equatable {
   func firstKey(_ position: Int) -> Int { slidingWindow.map { max(0, position - $0 + 1) } ?? 0 }
 }
 
-/// One document of a packed batch, tokens that see only each other; without documents, the whole batch.
-struct AttentionSpan {
+/// Queries that see a run of keys: a document of a packed batch, or a branch whose keys begin with a shared prefix.
+public struct AttentionSpan: Sendable, Equatable {
   /// First query row.
-  let query: Int
+  public let query: Int
   /// Queries.
-  let queries: Int
+  public let queries: Int
   /// First key row.
-  let key: Int
+  public let key: Int
   /// Keys.
-  let keys: Int
+  public let keys: Int
   /// Position of the first query among the keys.
-  let queryOffset: Int
+  public let queryOffset: Int
 
-  /// The spans of an attention: its documents (then as many queries as keys), or all of it.
-  static func all(_ shape: AttentionShape, _ documents: [Range<Int>]?) -> [AttentionSpan] {
-    guard let documents else {
-      return [AttentionSpan(query: 0, queries: shape.queries, key: 0, keys: shape.keys, queryOffset: shape.queryOffset)]
-    }
-    return documents.map { AttentionSpan(query: $0.lowerBound, queries: $0.count, key: $0.lowerBound, keys: $0.count, queryOffset: 0) }
+  /// A span whose last query sees its last key.
+  ///
+  /// In a backward pass no two spans may share queries or keys.
+  public init(query: Int, queries: Int, key: Int, keys: Int) {
+    self.init(query: query, queries: queries, key: key, keys: keys, queryOffset: keys - queries)
+  }
+
+  /// Tokens that see only each other, queries and keys at the same rows.
+  public init(document: Range<Int>) {
+    self.init(query: document.lowerBound, queries: document.count, key: document.lowerBound, keys: document.count)
+  }
+
+  init(query: Int, queries: Int, key: Int, keys: Int, queryOffset: Int) {
+    self.query = query
+    self.queries = queries
+    self.key = key
+    self.keys = keys
+    self.queryOffset = queryOffset
+  }
+
+  /// All queries and keys of an attention as one span.
+  static func whole(_ shape: AttentionShape) -> AttentionSpan {
+    AttentionSpan(query: 0, queries: shape.queries, key: 0, keys: shape.keys, queryOffset: shape.queryOffset)
   }
 }

@@ -51,26 +51,23 @@ extension LanguageModel {
   /// - Returns: Shape (scored tokens,), on the tape.
   public func tokenLogProbs(_ sequences: [[Int]], scoredFrom: [Int], options: ForwardOptions) throws -> Tensor {
     precondition(sequences.count == scoredFrom.count, "\(sequences.count) sequences, \(scoredFrom.count) first positions")
-    var ids: [Int32] = []
-    var documents: [Range<Int>] = []
     var rows: [Int32] = []
     var targets: [Int32] = []
-    for (sequence, first) in zip(sequences, scoredFrom) {
+    let packed = PackedSequences(try sequences.map(tokens), sharesPrefixes: options.sharesPrefixes && options.dropout == nil)
+    for (index, first) in scoredFrom.enumerated() {
+      let sequence = packed.sequences[index]
       guard first >= 1, first <= sequence.count else {
         throw ModelError(
           "scoring from position \(first) of \(sequence.count) tokens is impossible",
           hint: "the first token follows nothing: score from 1 on")
       }
-      let start = ids.count
-      ids += try tokens(sequence)
-      documents.append(start..<ids.count)
       for position in first..<sequence.count {
-        rows.append(Int32(start + position - 1))
-        targets.append(ids[start + position])
+        rows.append(Int32(packed.row(of: position - 1, in: index)))
+        targets.append(sequence[position])
       }
     }
     guard !rows.isEmpty else { return try Tensor(shape: [0]) }
-    let hidden = try hiddenStates(ids, documents: documents, options: options)
+    let hidden = try hiddenStates(packed.ids, documents: packed.documents, options: options)
     return try linearLogProbs(hidden, weights.head, rows: rows, targets: targets, statistics: options.statistics)
   }
 

@@ -12,14 +12,21 @@ public struct ForwardOptions: Sendable {
   public var checkpointing = false
   /// Which pass of a training this is; nil switches dropout off.
   public var dropout: DropoutPass?
+  /// Whether sequences that begin alike are computed as one up to where they part.
+  ///
+  /// Each token's result is the same to the bit;
+  /// gradients differ by the order of their sums. Not together with dropout: what is shared would be dropped alike.
+  public var sharesPrefixes = false
   /// Where log-probabilities leave what else is seen of each scored token: entropy, mean logit; nil if nobody asks.
   public var statistics: TokenStatisticsLog?
 
-  /// Options; without arguments: with adapters, nothing recomputed, no dropout, no statistics.
+  /// Options; without arguments: with adapters, nothing recomputed, no dropout, nothing shared, no statistics.
   public init(
-    adapters: Bool = true, checkpointing: Bool = false, dropout: DropoutPass? = nil, statistics: TokenStatisticsLog? = nil
+    adapters: Bool = true, checkpointing: Bool = false, dropout: DropoutPass? = nil, sharesPrefixes: Bool = false,
+    statistics: TokenStatisticsLog? = nil
   ) {
     self.adapters = adapters
+    self.sharesPrefixes = sharesPrefixes
     self.checkpointing = checkpointing
     self.dropout = dropout
     self.statistics = statistics
@@ -31,10 +38,11 @@ extension LanguageModel {
   ///
   /// - Parameters:
   ///   - ids: Tokens of all documents. Shape (T,).
-  ///   - documents: Which tokens belong together; they see only each other, and positions start at 0 in each. Nil: one document.
+  ///   - documents: Which tokens belong together; they see only each other and their prefix, behind which positions go on.
+  ///     Nil: one document.
   /// - Returns: Shape (T, hiddenSize), on the tape.
-  public func hiddenStates(_ ids: [Int32], documents: [Range<Int>]? = nil, options: ForwardOptions = .init()) throws -> Tensor {
-    let documents = documents ?? [0..<ids.count]
+  public func hiddenStates(_ ids: [Int32], documents: [AttentionDocument]? = nil, options: ForwardOptions = .init()) throws -> Tensor {
+    let documents = documents ?? [AttentionDocument(0..<ids.count)]
     let batch = try PackedTokens(ids, documents, self)
     var x = try embedding(weights.embedding, ids)  // (T, C)
     for layer in 0..<configuration.numHiddenLayers {
@@ -88,22 +96,23 @@ extension LanguageModel {
   }
 }
 
-/// Tokens of several documents laid end to end, checked, with the position of each in its own document.
+/// Tokens of several documents laid end to end, checked, with the position of each in its own document, prefix included.
 struct PackedTokens: Sendable {
-  let documents: [Range<Int>]
+  let documents: [AttentionDocument]
   let positions: [Int32]
   let rotary: RotaryTable
 
-  init(_ ids: [Int32], _ documents: [Range<Int>], _ model: LanguageModel) throws {
+  init(_ ids: [Int32], _ documents: [AttentionDocument], _ model: LanguageModel) throws {
     let limit = model.configuration.maxPositionEmbeddings
     var positions: [Int32] = []
     positions.reserveCapacity(ids.count)
     var longest = 1
     for document in documents {
-      precondition(document.lowerBound == positions.count, "documents must lie end to end")
-      guard document.count <= limit else { throw ModelError.tooLong(document.count, model) }
-      longest = max(longest, document.count)
-      positions.append(contentsOf: (0..<Int32(document.count)))
+      precondition(document.tokens.lowerBound == positions.count, "documents must lie end to end")
+      let length = document.prefix.count + document.tokens.count
+      guard length <= limit else { throw ModelError.tooLong(length, model) }
+      longest = max(longest, length)
+      positions.append(contentsOf: (Int32(document.prefix.count)..<Int32(length)))
     }
     precondition(positions.count == ids.count, "documents cover \(positions.count) of \(ids.count) tokens")
     try model.checkVocabulary(ids)

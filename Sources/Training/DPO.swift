@@ -49,7 +49,7 @@ final class ReferenceCache {
     let missing = indices.filter { scores[$0] == nil && examples[$0].referenceChosen == nil }
     if !missing.isEmpty {
       let answers = try withoutRecording {
-        try Answers.score(missing.map { examples[$0] }, model: model, options: ForwardOptions(adapters: adapters))
+        try Answers.score(missing.map { examples[$0] }, model: model, options: ForwardOptions(adapters: adapters, sharesPrefixes: true))
       }
       for (i, index) in missing.enumerated() { scores[index] = (answers.chosen(i), answers.rejected(i)) }
     }
@@ -118,7 +118,7 @@ public final class DPO: Objective {
   /// Pairs by themselves, unless the loss sorts over the micro-batch.
   public func parts(of microBatch: [Int]) -> [[Int]] {
     if options.terms.contains(where: { $0.loss == .aot || $0.loss == .aotUnpaired }) { return [microBatch] }
-    return grouped(microBatch) { 2 * examples[$0].prompt.count + examples[$0].chosen.count + examples[$0].rejected.count }
+    return grouped(microBatch) { examples[$0].prompt.count + examples[$0].chosen.count + examples[$0].rejected.count }
   }
 
   /// Reference, policy, loss: and the derivative of the loss with respect to every token's log-prob.
@@ -131,7 +131,7 @@ public final class DPO: Objective {
       case .model(let other): try cache.scores(of: microBatch, examples, under: other, adapters: true)
       }
     // Policy and reference run without dropout, as in TRL: otherwise the first margins would not be 0.
-    let policy = ForwardOptions(checkpointing: forward.checkpointing)
+    let policy = ForwardOptions(checkpointing: forward.checkpointing, sharesPrefixes: true)
     let answers = try Answers.score(microBatch.map { examples[$0] }, model: model, options: policy)
     let sides = microBatch.enumerated().map { i, index in
       bothSides(of: examples[index], chosen: answers.chosen(i), rejected: answers.rejected(i), reference: referenceScores[index])

@@ -16,6 +16,7 @@ private struct Case {
     AttentionShape(
       queries: queries, keys: keys, heads: heads, keyValueHeads: keyValueHeads, headDimension: dimension, slidingWindow: window)
   }
+  var spans: [AttentionSpan]? { documents?.map(AttentionSpan.init(document:)) }
   var queryCount: Int { queries * heads * dimension }
   var keyCount: Int { (keys ?? queries) * keyValueHeads * dimension }
 }
@@ -28,13 +29,13 @@ final class AttentionTests: XCTestCase {
     let shape = test.shape
     var out = [Float](repeating: .nan, count: q.count)
     var logSumExp = [Float](repeating: .nan, count: shape.heads * shape.queries)
-    attentionForward(q: q, k: k, v: v, out: &out, logSumExp: &logSumExp, shape: shape, documents: test.documents)
+    attentionForward(q: q, k: k, v: v, out: &out, logSumExp: &logSumExp, shape: shape, spans: test.spans)
     let expected = naiveAttention(q: q.doubles, k: k.doubles, v: v.doubles, shape: shape, documents: test.documents)
     expectClose(out, expected.out, "\(test)", file: file, line: line)
     expectClose(logSumExp, expected.logSumExp, "log-sum-exp \(test)", file: file, line: line)
     var (dq, dk, dv) = (q.map { _ in Float(1) }, k.map { _ in Float(2) }, v.map { _ in Float(3) })
     attentionBackward(
-      dout: dout, q: q, k: k, v: v, out: out, logSumExp: logSumExp, dq: &dq, dk: &dk, dv: &dv, shape: shape, documents: test.documents)
+      dout: dout, q: q, k: k, v: v, out: out, logSumExp: logSumExp, dq: &dq, dk: &dk, dv: &dv, shape: shape, spans: test.spans)
     let slopes = naiveAttentionBackward(
       dout: dout.doubles, q: q.doubles, k: k.doubles, v: v.doubles, shape: shape, documents: test.documents)
     expectClose(dq, slopes.dq.map { $0 + 1 }, absolute: 2e-5, "dq \(test)", file: file, line: line)
@@ -135,10 +136,10 @@ final class AttentionTests: XCTestCase {
     expectSameBits {
       var out = q
       var sums = [Float](repeating: 0, count: 6 * 301)
-      attentionForward(q: q, k: k, v: v, out: &out, logSumExp: &sums, shape: test.shape, documents: test.documents)
+      attentionForward(q: q, k: k, v: v, out: &out, logSumExp: &sums, shape: test.shape, spans: test.spans)
       var (dq, dk, dv) = (q, k, v)
       attentionBackward(
-        dout: dout, q: q, k: k, v: v, out: out, logSumExp: sums, dq: &dq, dk: &dk, dv: &dv, shape: test.shape, documents: test.documents)
+        dout: dout, q: q, k: k, v: v, out: out, logSumExp: sums, dq: &dq, dk: &dk, dv: &dv, shape: test.shape, spans: test.spans)
       return out + sums + dq + dk + dv
     }
   }
@@ -160,7 +161,7 @@ final class AttentionTests: XCTestCase {
     // Twice the same document in one batch.
     let twice = Case(queries: 300, heads: 3, keyValueHeads: 1, window: 90, documents: [0..<150, 150..<300])
     var both = q + q
-    attentionForward(q: q + q, k: k + k, v: v + v, out: &both, logSumExp: nil, shape: twice.shape, documents: twice.documents)
+    attentionForward(q: q + q, k: k + k, v: v + v, out: &both, logSumExp: nil, shape: twice.shape, spans: twice.spans)
     XCTAssertEqual(both, out + out)
   }
 

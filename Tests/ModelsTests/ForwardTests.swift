@@ -178,6 +178,29 @@ final class ForwardTests: XCTestCase {
     XCTAssertEqual(together.count, 11 + 4 + 0 + 1)
   }
 
+  /// One pass over a shared prompt gives the bits of separate passes, and gradients that differ by rounding only.
+  func testSharedPrefixesEqualSeparatePasses() throws {
+    let prompt = Array(ids.prefix(11))
+    let sequences = [prompt + [7, 3, 90, 21], prompt + [8, 8], [5, 6, 7, 8], prompt + [7, 3, 4], prompt]
+    let from = [11, 11, 1, 11, 10]
+    for window in [nil, 5] {
+      let policy = try load(TinyModel(slidingWindow: window)).withLoRA(LoRAOptions(rank: 2, seed: 5))
+      for adapter in policy.adapters { for index in 0..<adapter.b.count { adapter.b.pointer[index] = 0.01 * Float(index % 7) } }
+      func run(shared: Bool, checkpointing: Bool = false) throws -> (values: [Float], gradients: [[Float]]) {
+        let options = ForwardOptions(checkpointing: checkpointing, sharesPrefixes: shared)
+        let logProbs = try policy.tokenLogProbs(sequences, scoredFrom: from, options: options)
+        let slopes = try Tensor(shape: [logProbs.count], values: (0..<logProbs.count).map { Float($0 % 3) - 0.7 })
+        return (logProbs.values, try gradients(of: (logProbs * slopes).sum(), with: policy.trainable.map(\.tensor)).map(\.values))
+      }
+      let (apart, shared) = (try run(shared: false), try run(shared: true))
+      XCTAssertEqual(shared.values, apart.values)
+      for (a, b) in zip(shared.gradients, apart.gradients) { assertClose(a, b, absolute: 5e-6) }
+      XCTAssertEqual(try run(shared: true, checkpointing: true).gradients, shared.gradients)
+    }
+    let packed = PackedSequences(sequences.map { $0.map(Int32.init) }, sharesPrefixes: true)
+    XCTAssertEqual(packed.ids.count, 15 + 2 + 4 + 1 + 1, "the third branch shares 13 tokens, the prompt itself all but its last")
+  }
+
   func testBadInput() throws {
     let model = try load()
     assertThrows("96 is no token id") { try model.logits([96]) }

@@ -187,7 +187,36 @@ final class FusedTests: XCTestCase {
           naiveAttention(q: $0[0], k: $0[1], v: $0[2], shape: shape, documents: documents.isEmpty ? nil : documents).out
         }
       ) {
-        try causalAttention($0[0], $0[1], $0[2], heads: 4, keyValueHeads: 2, headDimension: 3, documents: documents, slidingWindow: window)
+        try causalAttention(
+          $0[0], $0[1], $0[2], heads: 4, keyValueHeads: 2, headDimension: 3, documents: documents.map { AttentionDocument($0) },
+          slidingWindow: window)
+      }
+    }
+  }
+
+  /// Branches that see a shared prefix equal documents that repeat it.
+  func testAttentionAfterASharedPrefix() throws {
+    var numbers = Numbers("branches")
+    // Tokens 0 ..< 4 stand before three branches: 4 ..< 6 as one document with them, then 6 ..< 9 and 9 ..< 10 after copies.
+    let documents = [AttentionDocument(0..<6), AttentionDocument(6..<9, after: 0..<4), AttentionDocument(9..<10, after: 0..<4)]
+    let repeated = Array(0..<6) + Array(0..<4) + Array(6..<9) + Array(0..<4) + [9]
+    let own = Array(0..<6) + [10, 11, 12, 17]  // where each token's own row lies among the repeated ones
+    for window in [nil, 3] {
+      var shape = AttentionShape(queries: repeated.count, heads: 4, keyValueHeads: 2, headDimension: 3, slidingWindow: window)
+      shape.keys = repeated.count
+      func rows(_ x: [Double], _ columns: Int) -> [Double] { repeated.flatMap { x[$0 * columns..<($0 + 1) * columns] } }
+      let inputs = [([10, 12], numbers.list(120)), ([10, 6], numbers.list(60)), ([10, 6], numbers.list(60))]
+      try check(
+        "attention after a prefix, window \(window ?? 0)", inputs,
+        naive: {
+          let out = naiveAttention(
+            q: rows($0[0], 12), k: rows($0[1], 6), v: rows($0[2], 6), shape: shape, documents: [0..<6, 6..<13, 13..<18]
+          ).out
+          return own.flatMap { out[$0 * 12..<($0 + 1) * 12] }
+        }
+      ) {
+        try causalAttention(
+          $0[0], $0[1], $0[2], heads: 4, keyValueHeads: 2, headDimension: 3, documents: documents, slidingWindow: window)
       }
     }
   }
@@ -217,7 +246,9 @@ final class FusedTests: XCTestCase {
     func block(_ inputs: [Tensor]) throws -> Tensor {
       let n = try rmsNorm(inputs[0], norm, epsilon: 1e-5)
       let y = try linear(n, Weight(tensor: w))
-      return try inputs[0] + causalAttention(y, y, y, heads: 2, keyValueHeads: 2, headDimension: 4, documents: [0..<4, 4..<6])
+      return try inputs[0]
+        + causalAttention(
+          y, y, y, heads: 2, keyValueHeads: 2, headDimension: 4, documents: [AttentionDocument(0..<4), AttentionDocument(4..<6)])
     }
     let weights = try Tensor(shape: [6, 8], values: numbers.list(48).map { Float($0) })
     let plain = try gradients(of: (block([x]) * weights).sum(), with: [x, w, norm])
@@ -247,7 +278,7 @@ final class FusedTests: XCTestCase {
     XCTAssert(turn([0]).contains("1 positions for 2 tokens"))
     XCTAssert(turn([0, 4]).contains("position 4 is outside the table of 4"))
     XCTAssert(turn([0, 1], heads: 3).contains("(2, 4)"))
-    func attend(heads: Int = 2, keyValueHeads: Int = 2, documents: [Range<Int>] = [], window: Int? = nil) -> String {
+    func attend(heads: Int = 2, keyValueHeads: Int = 2, documents: [AttentionDocument] = [], window: Int? = nil) -> String {
       message {
         try causalAttention(
           y, y, y, heads: heads, keyValueHeads: keyValueHeads, headDimension: 2, documents: documents, slidingWindow: window)
@@ -255,8 +286,10 @@ final class FusedTests: XCTestCase {
     }
     XCTAssert(attend(heads: 3).contains("cannot share"))
     XCTAssert(attend(heads: 4).contains("(2, 4)"))
-    XCTAssert(attend(documents: [0..<1]).contains("end at token 1 of 2"))
-    XCTAssert(attend(documents: [1..<2]).contains("starts at token 1"))
+    XCTAssert(attend(documents: [AttentionDocument(0..<1)]).contains("end at token 1 of 2"))
+    XCTAssert(attend(documents: [AttentionDocument(1..<2)]).contains("starts at token 1"))
+    let early = attend(documents: [AttentionDocument(0..<1, after: 0..<1), AttentionDocument(1..<2)])
+    XCTAssert(early.contains("do not all come before token 0"))
     XCTAssert(attend(window: 0).contains("shows nothing"))
     XCTAssert(message { try linearLogProbs(y, w, rows: [0], targets: [5]) }.contains("token 5"))
     XCTAssert(message { try linearLogProbs(y, w, rows: [2], targets: [0]) }.contains("row 2"))
