@@ -34,10 +34,15 @@ let package = Package(
       swiftSettings: strict),
     .target(name: "Models", dependencies: ["Tensors", "Tokenizers", "Formats", "Kernels"], swiftSettings: strict),
     .target(name: "Training", dependencies: ["Models"], swiftSettings: strict),
-    .target(name: "Distillation", dependencies: ["Training"], swiftSettings: strict),
+    .systemLibrary(name: "CCurl"),
+    .target(name: "Network", dependencies: ["CCurl"], swiftSettings: strict),
+    .target(
+      name: "Distillation",
+      dependencies: ["Training", "Network", .product(name: "Crypto", package: "swift-crypto")],
+      swiftSettings: strict),
     .target(
       name: "Hub",
-      dependencies: ["Formats", .product(name: "Crypto", package: "swift-crypto")],
+      dependencies: ["Formats", "Network", .product(name: "Crypto", package: "swift-crypto")],
       swiftSettings: strict),
 
     // The language: it knows no tensor.
@@ -47,7 +52,7 @@ let package = Package(
       swiftSettings: strict),
 
     // The bridge and the process.
-    .target(name: "Builtins", dependencies: ["Language", "Training", "Distillation", "Hub"], swiftSettings: strict),
+    .target(name: "Builtins", dependencies: ["Language", "Training", "Distillation", "Hub", "Network"], swiftSettings: strict),
     .systemLibrary(name: "CLibedit", pkgConfig: "libedit", providers: [.apt(["libedit-dev"])]),
     .executableTarget(
       name: "zs",
@@ -57,12 +62,14 @@ let package = Package(
       ], swiftSettings: strict),
 
     // Tests.
+    .target(name: "LoopbackServer", path: "Tests/LoopbackServer", swiftSettings: strict),
     .testTarget(name: "KernelsTests", dependencies: ["Kernels"], swiftSettings: strict),
     .testTarget(name: "TensorsTests", dependencies: ["Tensors"], exclude: ["Fixtures"], swiftSettings: strict),
     .testTarget(name: "FormatsTests", dependencies: ["Formats"], swiftSettings: strict),
     .testTarget(name: "TokenizersTests", dependencies: ["Tokenizers"], exclude: ["Fixtures"], swiftSettings: strict),
     .testTarget(name: "ModelsTests", dependencies: ["Models"], swiftSettings: strict),
     .testTarget(name: "TrainingTests", dependencies: ["Training"], exclude: ["Fixtures"], swiftSettings: strict),
+    .testTarget(name: "NetworkTests", dependencies: ["Network", "LoopbackServer"], swiftSettings: strict),
     .testTarget(name: "DistillationTests", dependencies: ["Distillation"], swiftSettings: strict),
     .testTarget(name: "HubTests", dependencies: ["Hub"], swiftSettings: strict),
     .testTarget(name: "LanguageTests", dependencies: ["Language"], exclude: ["Programs"], swiftSettings: strict),
