@@ -17,7 +17,7 @@ public enum AtomicFolder {
     let (parent, name) = split(path)
     guard !name.isEmpty, name != ".", name != ".." else { throw FormatError("cannot write to '\(path)': it names no folder of its own") }
     try make(parent)
-    let temporary = "\(parent)/.\(name).\(getpid())-\(UInt32.random(in: 0...UInt32.max)).tmp"
+    let temporary = temporaryName(parent, name)
     guard mkdir(temporary, 0o777) == 0 else { throw FormatError.system("make the folder", temporary, code: errno) }
     do {
       try body(temporary)
@@ -113,13 +113,28 @@ public enum AtomicFolder {
     rmdir(path)
   }
 
-  /// Removes what interrupted writes of `path` left: temporary folders of processes that are gone.
-  public static func removeLeftovers(of path: String) {
+  /// Removes a folder so that nobody finds half of it: its name goes first, then what is in it.
+  public static func discard(_ path: String) {
     let (parent, name) = split(trimmed(path))
-    for found in names(in: parent) where found.hasPrefix(".\(name).") && found.hasSuffix(".tmp") {
-      let process = found.dropFirst(name.count + 2).prefix { $0 != "-" }
-      if let number = Int32(process), number != getpid(), kill(number, 0) != 0, errno == ESRCH { remove("\(parent)/\(found)") }
+    let temporary = temporaryName(parent, name)
+    remove(rename(path, temporary) == 0 ? temporary : path)
+  }
+
+  /// Removes what interrupted writes and removals left in a folder: temporary folders of processes that are gone.
+  public static func removeLeftovers(in folder: String) {
+    for found in names(in: folder) where found.hasPrefix(".") && found.hasSuffix(".tmp") {
+      guard let owner = found.split(separator: ".").dropLast().last, let process = Int32(owner.prefix { $0 != "-" }), process != getpid(),
+        kill(process, 0) != 0, errno == ESRCH
+      else { continue }
+      remove("\(folder)/\(found)")
     }
+  }
+
+  /// The folder that a path lies in.
+  public static func parent(of path: String) -> String { split(trimmed(path)).parent }
+
+  private static func temporaryName(_ parent: String, _ name: String) -> String {
+    "\(parent)/.\(name).\(getpid())-\(UInt32.random(in: 0...UInt32.max)).tmp"
   }
 
   /// Bytes that can be written to the file system of a folder that exists; nil where it does not say.

@@ -196,7 +196,7 @@ public struct Autosaves: Sendable {
 
   /// Removes all but the newest `count`.
   public func prune(keeping count: Int = 2) {
-    for path in all.dropLast(count) { AtomicFolder.remove(path) }
+    for path in all.dropLast(count) { AtomicFolder.discard(path) }
   }
 }
 

@@ -51,7 +51,7 @@ public final class CheckpointWriter {
 
   /// Writes a checkpoint, which replaces the folder's former one when it is whole.
   public func write(to path: String, kind: String, options: JSON, extra: JSON) throws {
-    AtomicFolder.removeLeftovers(of: path)
+    AtomicFolder.removeLeftovers(in: AtomicFolder.parent(of: path))
     try AtomicFolder.write(to: path) { folder in
       let needed = loop.stateBytes + (1 << 22)
       if let free = AtomicFolder.freeBytes(at: folder), free < needed {

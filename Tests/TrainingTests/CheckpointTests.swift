@@ -150,7 +150,10 @@ final class CheckpointTests: XCTestCase {
     XCTAssertThrowsError(try AtomicFolder.write(to: "\(folder)/file") { _ in }) { XCTAssertTrue("\($0)".contains("not a folder"), "\($0)") }
     // What a killed process left goes with the next write; what a running one writes stays.
     for process in ["999999999", "1"] { try AtomicFolder.make("\(folder)/a/.b.\(process)-7.tmp") }
-    AtomicFolder.removeLeftovers(of: path)
+    AtomicFolder.removeLeftovers(in: AtomicFolder.parent(of: path))
+    XCTAssertEqual(AtomicFolder.names(in: "\(folder)/a"), [".b.1-7.tmp", "b"])
+    try AtomicFolder.make("\(folder)/a/c.d/e")
+    AtomicFolder.discard("\(folder)/a/c.d")
     XCTAssertEqual(AtomicFolder.names(in: "\(folder)/a"), [".b.1-7.tmp", "b"])
     // A file system without exchange shows the old folder under another name for an instant.
     XCTAssertEqual(rename(path, "\(folder)/a/.b.previous"), 0)

@@ -19,7 +19,7 @@ final class KillTests: XCTestCase {
         if not (e.message |> contains("holds no checkpoint") or e.message |> contains("there is no folder")) { fail e.message }
         fresh(args[0])
       }
-      run(t)
+      if t.step_count < t.total_steps { run(t) }
       """
 
   private func folder() throws -> String {
@@ -68,8 +68,8 @@ final class KillTests: XCTestCase {
     let last = try Binary.run([program, run], environment: ["ZS_THREADS": "1"])
     XCTAssertEqual(last.status, 0, last.errors)
     XCTAssertEqual(try state("\(run)/step-0000\(Self.steps)"), expected[Self.steps - 1])
-    XCTAssertFalse(
-      try FileManager.default.contentsOfDirectory(atPath: run).contains { $0.hasSuffix(".tmp") && $0.contains("0000\(Self.steps)") })
+    // What kills left half written or half removed has been cleared away.
+    XCTAssertEqual(try FileManager.default.contentsOfDirectory(atPath: run).filter { $0.hasSuffix(".tmp") }, [])
   }
 
   /// Starts the program and kills it; false if it ended by itself before.
