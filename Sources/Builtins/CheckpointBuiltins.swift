@@ -58,13 +58,13 @@ private func resumeTrainer(_ call: Call) throws -> Value {
   let policy = try checkpoint.policy(on: base, stored: source.bool("bf16") ? .bf16 : .f32)
   let reference = try checkpoint.loadReference(given: call["reference"].isNone ? nil : try call.model("reference"))
   let data = try checkpoint.data()
-  let held = { () -> Reference in
-    if let reference { return .model(reference) }
-    return checkpoint.extra["reference"]?.string == "a model" ? .model(base) : .adaptersOff
-  }
+  // One reference for training and evaluation: it may move.
+  let held =
+    try followingReference(source, own: reference, given: base, policy: policy) ?? reference.map { .model($0) }
+    ?? (checkpoint.extra["reference"]?.string == "a model" ? .model(base) : .adaptersOff)
   func objective(_ file: ExampleFile) throws -> any Objective {
     guard let pairs = file.pairs else { return SFT(examples: file.documents) }
-    return try DPO(examples: pairs, options: try source.preferenceOptions(), reference: held())
+    return try DPO(examples: pairs, options: try source.preferenceOptions(), reference: held)
   }
   func texts(_ file: ExampleFile) -> ExampleTexts {
     if let pairs = file.pairs { return ExampleTexts(dataset: file.dataset, tokenizer: policy.tokenizer, pairs: pairs) }
@@ -72,9 +72,11 @@ private func resumeTrainer(_ call: Call) throws -> Value {
   }
   let loop = try TrainLoop(model: policy, objective: try objective(data), options: try source.trainOptions())
   try checkpoint.restore(loop)
+  var encoder = try ExampleEncoder(model: policy, maxLength: try source.int("max_length"))
+  encoder.truncation = try truncation(source)
   let trainer = TrainerValue(
     loop: loop, policy: policy, name: "\(checkpoint.kind)#\(session.number(for: checkpoint.kind))", options: options, texts: texts(data),
-    encoder: try ExampleEncoder(model: policy, maxLength: try source.int("max_length")), skipped: data.skipped, cut: data.cut)
+    encoder: encoder, skipped: data.skipped, cut: data.cut)
   trainer.startsAsBase = checkpoint.startsAsBase
   trainer.resumed = checkpoint
   if let unseen = try checkpoint.evaluation() {

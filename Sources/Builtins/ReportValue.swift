@@ -22,8 +22,14 @@ public final class ReportValue: ObjectValue {
   let lossAfter: Double?
   /// Texts and tokens of the examples the report speaks of.
   let texts: ExampleTexts
+  /// The trainer that was looked at, and the objective that the examples' numbers belong to.
+  let origin: (trainer: TrainerValue, objective: any Objective)?
 
-  init(_ report: StepReport, kind: Kind, texts: ExampleTexts, note: String = "", lossAfter: Double? = nil) {
+  init(
+    _ report: StepReport, kind: Kind, texts: ExampleTexts, note: String = "", lossAfter: Double? = nil,
+    origin: (trainer: TrainerValue, objective: any Objective)? = nil
+  ) {
+    self.origin = origin
     self.report = report
     self.kind = kind
     self.texts = texts
@@ -83,10 +89,13 @@ public final class ReportValue: ObjectValue {
       "prompt": text.prompt, "chosen": text.chosen, "rejected": text.rejected, "loss": .float(pair.loss), "weight": .float(pair.weight),
       "margin": .float(pair.margin), "reward_chosen": .float(pair.rewardChosen), "reward_rejected": .float(pair.rewardRejected),
       "logp_chosen": .float(pair.chosen.sum), "logp_rejected": .float(pair.rejected.sum),
-      "ref_logp_chosen": .float(pair.chosen.referenceSum), "ref_logp_rejected": .float(pair.rejected.referenceSum),
+      "ref_logp_chosen": referenceSum(pair.chosen), "ref_logp_rejected": referenceSum(pair.rejected),
       "tokens_chosen": .int(Int64(pair.chosen.ids.count)), "tokens_rejected": .int(Int64(pair.rejected.ids.count)),
     ]
   }
+
+  /// None where the loss has no reference.
+  private func referenceSum(_ answer: AnswerScores) -> Value { answer.referenceSum.isNaN ? Value.none : .float(answer.referenceSum) }
 
   private func rowMap(_ row: RowReport) -> ValueMap {
     [

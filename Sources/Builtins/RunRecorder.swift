@@ -184,7 +184,7 @@ extension TrainerValue {
       "samples": .array(try (recorder?.samples ?? []).map { try $0.value.asJSON() }),
     ]
     if case .object(var members) = extra, let dpo = loop.objective as? DPO {
-      if case .adaptersOff = dpo.reference { members["reference"] = "adapters off" } else { members["reference"] = "a model" }
+      members["reference"] = dpo.reference.model == nil ? "adapters off" : "a model"
       extra = .object(members)
     }
     let options = try Value.map(self.options).asJSON()

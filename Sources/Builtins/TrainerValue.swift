@@ -54,7 +54,10 @@ public final class TrainerValue: ObjectValue {
       throw ZsError(kind: "training", message: "\(name) moves a model without a base, which no checkpoint can name")
     }
     var reference: LanguageModel?
-    if case .model(let other as LanguageModel)? = (loop.objective as? DPO)?.reference, other !== base { reference = other }
+    // One that follows the policy is part of the loop's state.
+    if let held = (loop.objective as? DPO)?.reference, held.sync == nil, let other = held.model as? LanguageModel, other !== base {
+      reference = other
+    }
     let data = ExampleFile(dataset: texts.dataset, skipped: skipped, cut: cut, pairs: texts.pairs, documents: texts.documents)
     let unseen = evaluation.map { ExampleFile(dataset: $0.texts.dataset, pairs: $0.texts.pairs, documents: $0.texts.documents) }
     let writer = CheckpointWriter(

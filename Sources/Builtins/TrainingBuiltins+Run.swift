@@ -35,7 +35,7 @@ func advance(_ trainer: TrainerValue, by count: Int, _ call: Call, isRun: Bool) 
   }
   if isRun { trainer.recorder?.finished() }
   guard let last else { throw ZsError("no step was taken") }
-  return ReportValue(last, kind: .step, texts: trainer.texts)
+  return ReportValue(last, kind: .step, texts: trainer.texts, origin: (trainer, loop.objective))
 }
 
 private func progress(_ report: StepReport, of loop: TrainLoop, end: Int, seconds: Double) -> Progress {

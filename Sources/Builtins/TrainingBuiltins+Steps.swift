@@ -31,7 +31,9 @@ func stepBuiltins() -> [Builtin] {
       summary: "The report of the next batch without updating: the gradient is computed and dropped.", example: made + "inspect(t).loss"
     ) { call in
       let trainer = try call.trainer()
-      return .object(ReportValue(try trainer.loop.inspect(poll: call.poll), kind: .inspection, texts: trainer.texts))
+      return .object(
+        ReportValue(
+          try trainer.loop.inspect(poll: call.poll), kind: .inspection, texts: trainer.texts, origin: (trainer, trainer.loop.objective)))
     },
     Builtin(
       "back", category: category, [trainerParameter, Parameter("n", .int, default: 1, range: 0...1e9, help: "how many updates")],
@@ -69,7 +71,7 @@ func stepBuiltins() -> [Builtin] {
       let trainer = try call.trainer()
       let (objective, texts) = try evaluationObjective(of: trainer, "data", call)
       let report = try trainer.loop.evaluate(objective, poll: call.poll)
-      return .object(ReportValue(report, kind: .evaluation, texts: texts))
+      return .object(ReportValue(report, kind: .evaluation, texts: texts, origin: (trainer, objective)))
     },
   ]
 }
@@ -100,10 +102,11 @@ private func whatIf(_ call: Call) throws -> Value {
   let note = call.options.map { "\($0.key): \($0.value.source)" }.joined(separator: ", ")
   guard optimizerOptions.contains(where: { call.given($0) }) else {
     let report = try trainer.loop.inspect(under: objective, poll: call.poll)
-    return .object(ReportValue(report, kind: .whatIf, texts: trainer.texts, note: note))
+    return .object(ReportValue(report, kind: .whatIf, texts: trainer.texts, note: note, origin: (trainer, objective)))
   }
   let (report, after) = try trainer.loop.tryStep(under: objective, options: try source.trainOptions(), poll: call.poll)
-  return .object(ReportValue(report, kind: .whatIf, texts: trainer.texts, note: note, lossAfter: after))
+  return .object(
+    ReportValue(report, kind: .whatIf, texts: trainer.texts, note: note, lossAfter: after, origin: (trainer, objective)))
 }
 
 private func forkTrainer(_ call: Call) throws -> Value {
@@ -112,10 +115,22 @@ private func forkTrainer(_ call: Call) throws -> Value {
   let session = try Session.of(call)
   let kind = trainer.kind
   let fork = TrainerValue(
-    loop: try trainer.loop.fork(onto: model), policy: model, name: "\(kind)#\(session.number(for: kind))", options: trainer.options,
-    texts: trainer.texts, encoder: trainer.encoder, skipped: trainer.skipped, cut: trainer.cut)
+    loop: try trainer.loop.fork(onto: model, objective: ownObjective(of: trainer)), policy: model,
+    name: "\(kind)#\(session.number(for: kind))", options: trainer.options, texts: trainer.texts, encoder: trainer.encoder,
+    skipped: trainer.skipped, cut: trainer.cut)
   fork.evaluation = trainer.evaluation
+  if let unseen = trainer.evaluation?.objective as? DPO, let own = fork.loop.objective as? DPO, own.reference !== unseen.reference {
+    fork.evaluation?.objective = try DPO(examples: unseen.examples, options: unseen.options, reference: own.reference)
+  }
   return .object(fork)
+}
+
+/// The trainer's objective for a second trainer: a reference that follows the policy must follow only one.
+func ownObjective(of trainer: TrainerValue) throws -> any Objective {
+  guard let dpo = trainer.loop.objective as? DPO, dpo.reference.sync != nil, let moving = dpo.reference.model as? LanguageModel else {
+    return trainer.loop.objective
+  }
+  return try dpo.forked(reference: try moving.duplicated())
 }
 
 extension Call {

@@ -10,7 +10,8 @@ var trainerParameter: Parameter { Parameter("t", .object("trainer"), help: "what
 
 /// Rows for trainers and reports.
 public func trainingBuiltins() -> [Builtin] {
-  trainerBuiltins() + stepBuiltins() + reportBuiltins() + preferenceLossBuiltins() + checkpointBuiltins() + freezingBuiltins()
+  trainerBuiltins() + stepBuiltins() + reportBuiltins() + preferenceLossBuiltins() + referenceBuiltins() + labBuiltins()
+    + checkpointBuiltins() + freezingBuiltins()
 }
 
 private func trainerBuiltins() -> [Builtin] {
@@ -22,7 +23,7 @@ private func trainerBuiltins() -> [Builtin] {
         Parameter("policy", .object("model"), help: "the model that learns: with adapters (lora), or whole"),
         Parameter("data", data, help: "preferences, or a path or list of them"),
         Parameter("reference", .object("model"), default: Value.none, help: "what the policy is held to; none: itself before training"),
-      ] + preferenceParameters() + sharedTrainingParameters(learningRate: 5e-7, schedule: "linear"),
+      ] + preferenceParameters() + sharedTrainingParameters(learningRate: 5e-7, schedule: "linear") + referenceParameters(),
       returns: "trainer", summary: "A trainer that teaches a model to prefer the chosen answers: direct preference optimization.",
       example: "t = dpo(lora(load(\"smollm2\")), \"examples/data/preferences.jsonl\", beta: 0.1, learning_rate: 5e-5)",
       details: "Losses: " + PreferenceLoss.allCases.map { "\($0.rawValue), \($0.source)" }.joined(separator: "; ") + ".",
@@ -57,17 +58,12 @@ private func makeDPO(_ call: Call) throws -> Value {
   let preference = try source.preferenceOptions()
   let dataset = try datasetArgument(call, "data", .preferences)
   let policy = try learning(given, call, source, "policy")
-  let reference: Reference
-  if !call["reference"].isNone {
-    reference = .model(try call.model("reference"))
-  } else {
-    // Adapters can be switched off; a whole model that learns is held to the weights it began with.
-    reference = policy.adapters.isEmpty ? .model(given === policy ? try given.unfrozen() : given) : .adaptersOff
-  }
-  if case .model(let other as LanguageModel) = reference { try checkSameTokens(policy, other) }
-  let encoder = try ExampleEncoder(model: policy, maxLength: try source.int("max_length"))
+  let reference = try reference(call, source, given: given, policy: policy)
+  var encoder = try ExampleEncoder(model: policy, maxLength: try source.int("max_length"))
+  encoder.truncation = try truncation(source)
   let encoded = try encoder.pairs(dataset, poll: call.poll)
   let objective = try DPO(examples: encoded.examples, options: preference, reference: reference)
+  try prepareReference(of: objective, policy: policy, call)
   let trainer = TrainerValue(
     loop: try TrainLoop(model: policy, objective: objective, options: options), policy: policy, name: "dpo#\(session.number(for: "dpo"))",
     options: resolvedOptions(call), texts: ExampleTexts(dataset: dataset, tokenizer: policy.tokenizer, pairs: encoded.examples),
@@ -157,15 +153,6 @@ private func resolvedOptions(_ call: Call) -> ValueMap {
     options[parameter.name] = call[parameter.name]
   }
   return options
-}
-
-private func checkSameTokens(_ policy: LanguageModel, _ reference: LanguageModel) throws {
-  let (a, b) = (policy.configuration.vocabularySize, reference.configuration.vocabularySize)
-  guard a == b else {
-    throw ZsError(
-      "the policy has \(a) tokens and the reference \(b); their log-probs cannot be compared", hint: "use two models of one family",
-      argument: "reference")
-  }
 }
 
 extension Call {

@@ -75,6 +75,11 @@ func preferenceParameters() -> [Parameter] {
     Parameter("f_alpha", .float, default: 0.5, aliases: ["f_alpha_divergence_coef"], help: "the α of the α-divergence"),
     Parameter("discopop_tau", .float, default: 0.05, range: 1e-6...1e6, help: "width of DiscoPOP's blend"),
     Parameter("ld_alpha", .float, default: none, range: 0...1, help: "weight of tokens past the shorter answer's length"),
+    Parameter("use_weighting", .bool, default: false, help: "weigh pairs by how the policy itself would say them: WPO"),
+    Parameter("simpo_gamma", .float, default: 0.5, range: any, help: "SimPO's target margin"),
+    Parameter("cpo_alpha", .float, default: 1, range: any, help: "share of the chosen answers' likelihood in CPO"),
+    Parameter("desirable_weight", .float, default: 1, range: any, help: "KTO's weight of the chosen answers"),
+    Parameter("undesirable_weight", .float, default: 1, range: any, help: "KTO's weight of the rejected answers"),
   ]
 }
 
@@ -82,8 +87,11 @@ func preferenceParameters() -> [Parameter] {
 struct OptionSource {
   let call: Call
   var fallback: ValueMap?
+  /// Values that go before both.
+  var overrides: ValueMap = [:]
 
   subscript(_ name: String) -> Value {
+    if let value = overrides[name] { return value }
     if let fallback, !call.given(name) { return fallback[name] ?? none }
     return call[name]
   }
@@ -143,6 +151,11 @@ struct OptionSource {
     options.alphaCoefficient = try double("f_alpha")
     options.discopopTau = try double("discopop_tau")
     options.lengthDesensitization = self["ld_alpha"].isNone ? nil : try double("ld_alpha")
+    options.useWeighting = bool("use_weighting")
+    options.simpoGamma = try double("simpo_gamma")
+    options.cpoAlpha = try double("cpo_alpha")
+    options.desirableWeight = try double("desirable_weight")
+    options.undesirableWeight = try double("undesirable_weight")
     return try options.validated()
   }
 
@@ -151,7 +164,9 @@ struct OptionSource {
     if case .list(let list) = self["loss"] { names = list } else { names = [self["loss"]] }
     var weights = [Double](repeating: 1, count: names.count)
     // Weights of another list of losses than the one given say nothing about it.
-    if case .list(let given) = self["loss_weights"], fallback == nil || call.given("loss_weights") || !call.given("loss") {
+    let isFromOneSource =
+      overrides["loss"] == nil ? fallback == nil || call.given("loss_weights") || !call.given("loss") : overrides["loss_weights"] != nil
+    if case .list(let given) = self["loss_weights"], isFromOneSource {
       weights = given.compactMap(\.number)
       guard weights.count == given.count, weights.count == names.count else {
         throw ZsError("\(given.count) loss_weights for \(names.count) losses", hint: "one number per loss", argument: "loss_weights")

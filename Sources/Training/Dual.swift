@@ -61,3 +61,9 @@ func boundedExp(_ a: Dual) -> Dual {
   if a.value > 80 { return Dual(exp(80)) }
   return a.chained(exp(a.value), derivative: exp(a.value))
 }
+
+/// log(1 − e^a) for a below 0, by the branch that loses no digits (Mächler 2012); flat from −10⁻⁷ on, where a certainty has infinite odds.
+func logOneMinusExp(_ a: Dual) -> Dual {
+  guard a.value < -1e-7 else { return Dual(log(-expm1(-1e-7))) }
+  return a.chained(a.value < -log(2) ? log1p(-exp(a.value)) : log(-expm1(a.value)), derivative: -1 / expm1(-a.value))
+}

@@ -81,14 +81,22 @@ extension TrainLoop {
   }
 
   /// A second trainer at the same step, on a model of the same shape that becomes a copy of this one's.
-  public func fork(onto model: any TrainableModel) throws -> TrainLoop {
-    let copy = try TrainLoop(model: model, objective: objective, options: options)
+  ///
+  /// - Parameters:
+  ///   - other: Another objective over the same examples; nil: the same, which must then have nothing that moves.
+  ///   - options: Other options; nil: the same.
+  public func fork(
+    onto model: any TrainableModel, objective other: (any Objective)? = nil, options changed: TrainOptions? = nil
+  ) throws -> TrainLoop {
+    let copy = try TrainLoop(model: model, objective: other ?? objective, options: changed ?? options)
     guard zip(copy.parameters, parameters).allSatisfy({ $0.shape == $1.shape }), copy.parameters.count == parameters.count else {
       throw TrainingError("a trainer can be forked only onto a model of the same parameters")
     }
-    try Snapshot(of: self).restore(copy)
+    let sameOptimizer = copy.options.optimizer == options.optimizer
+    try Snapshot(of: self).restore(copy, moments: sameOptimizer)
     copy.history = history
-    copy.timeline = timeline
+    // The past is shared where its snapshots are of the same kind and fit the budget.
+    if sameOptimizer, copy.options.snapshotBytes >= options.snapshotBytes { copy.timeline = timeline }
     return copy
   }
 }

@@ -58,6 +58,7 @@ extension TrainLoop {
     stepCount = step
     self.history = history
     model.parametersChanged()
+    objective.returned(to: step)
   }
 
   private func read(_ part: String, _ tensors: [Tensor], from file: SafetensorsFile) throws {

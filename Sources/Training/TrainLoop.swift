@@ -65,6 +65,7 @@ public final class TrainLoop {
     optimizer.update(gradients, step: stepCount + 1, rate: report.learningRate, clipping: clipping, options: options)
     model.parametersChanged()
     stepCount += 1
+    objective.updated(model, step: stepCount)
     history.record(report)
     return report
   }
