@@ -78,6 +78,11 @@ let package = Package(
     .testTarget(name: "LanguageTests", dependencies: ["Language"], exclude: ["Programs"], swiftSettings: strict),
     .testTarget(name: "BuiltinsTests", dependencies: ["Builtins"], swiftSettings: strict),
     .testTarget(name: "zsTests", dependencies: ["zs"], swiftSettings: strict),
+
+    // Damaged inputs for every parser: a library, a short run in the tests, and the executable of the long one.
+    .target(name: "Fuzzing", dependencies: ["Formats", "Tokenizers", "Language"], path: "Tests/Fuzzing", swiftSettings: strict),
+    .executableTarget(name: "Fuzzer", dependencies: ["Fuzzing", "Formats"], path: "Tests/Fuzzer", swiftSettings: strict),
+    .testTarget(name: "FuzzingTests", dependencies: ["Fuzzing"], swiftSettings: strict),
   ],
   swiftLanguageModes: [.v6]
 )

@@ -95,9 +95,14 @@ extension ExampleEncoder {
     return (example, isCut)
   }
 
-  /// Which tokens the assistant says: for each of its turns, those after the tokens of what comes before it and the opening of an
-  /// answer, up to the end of the turn as the template closes it.
+  /// Which tokens the assistant says.
+  ///
+  /// For each of its turns, those after the tokens of what comes before it and the opening of an answer, up to the end of the turn
+  /// as the template closes it.
+  ///
+  /// Where the template marks them by {% generation %}, the marks decide, as in TRL.
   private func assistantMask(_ messages: [JSON], _ ids: [Int]) throws -> [Bool] {
+    if let marked, let encoder = text, let mask = try marked(messages).generationMask(ids, encode: encoder.encode) { return mask }
     var trained = [Bool](repeating: false, count: ids.count)
     for (i, message) in messages.enumerated() where message["role"] == "assistant" {
       let before = try encode(.array(Array(messages[..<i])), nil)

@@ -48,6 +48,8 @@ public struct ExampleEncoder {
   public var truncation = Truncation.keepStart
   /// Renders messages by the model's chat template, with or without the opening of an answer; nil without a template.
   let render: ((_ messages: [JSON], _ generationPrompt: Bool) throws -> String)?
+  /// Renders messages with the parts that the template marks as the assistant's; nil where nobody asks for them.
+  var marked: ((_ messages: [JSON]) throws -> ChatTemplate.Rendering)?
 
   /// An encoder.
   public init(
