@@ -51,6 +51,8 @@ final class PlotValue: ObjectValue {
 
   func display(_ display: DisplayOptions) -> String { terminal(display) }
 
+  var richForms: [String: String] { ["image/svg+xml": svg()] }
+
   func plain() throws -> Value {
     switch picture {
     case .lines(let series):

@@ -118,6 +118,13 @@ extension PlotValue {
   }
 }
 
+/// A curve as lines of text, for progress that is redrawn in place.
+public func curveText(_ numbers: [Double], width: Int, height: Int, colour: Bool) -> [String] {
+  let series = Series(name: "", x: numbers.indices.map { Double($0 + 1) }, y: numbers)
+  let plot = PlotValue(.lines([series]), PlotOptions(width: max(24, width), height: max(3, height)))
+  return plot.terminal(DisplayOptions(width: width, colour: colour, plain: !colour)).split(separator: "\n").map(String.init)
+}
+
 /// A grid made no larger than a number of rows and columns by averaging neighbours.
 private func averaged(_ grid: [[Double]], rows: Int, columns: Int) -> [[Double]] {
   let height = min(rows, grid.count)

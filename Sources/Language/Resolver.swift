@@ -57,6 +57,8 @@ final class Resolver {
       variable.isDefined = variable.isAssigned
       variable.isGiven = variable.isAssigned
     }
+    // What an earlier cell of a file shows is known only once it has run.
+    if program.cells.count > 1 { module.scope.declare("ans").isDefined = true }
     declare(program.statements)
     for statement in program.statements { visit(statement) }
   }
