@@ -26,7 +26,8 @@ func truthBuiltins() -> [Builtin] {
       let place = axis < 0 ? axis + x.rank : axis
       guard (0..<x.rank).contains(place) else {
         throw ZsError(
-          kind: "shape", message: "a tensor of shape \(Shape.text(x.shape)) has no axis \(axis)", argument: call.given("axis") ? "axis" : "x")
+          kind: "shape", message: "a tensor of shape \(Shape.text(x.shape)) has no axis \(axis)",
+          argument: call.given("axis") ? "axis" : "x")
       }
       let whole = TensorIndex.slice(start: nil, stop: nil, step: nil)
       return .tensor(

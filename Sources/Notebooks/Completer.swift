@@ -118,7 +118,8 @@ public struct Completer {
     case .type(let name): return methods { $0.names.contains(name) }
     case .call(let name):
       let types = Set(table.lookup(name).map(\.returns))
-      guard types.count == 1, let type = types.first, table.rows.contains(where: { $0.parameters.first?.type.names.contains(type) ?? false })
+      guard types.count == 1, let type = types.first,
+        table.rows.contains(where: { $0.parameters.first?.type.names.contains(type) ?? false })
       else { return table.names }
       return methods { $0.names.contains(type) }
     case .unknown: return table.names

@@ -169,10 +169,16 @@ struct TestCommand: ParsableCommand {
 struct HelpPages: ParsableCommand {
   static let configuration = CommandConfiguration(commandName: "help", abstract: "Show what a builtin does; without a name, list them all.")
 
+  @Flag(help: "Print the reference page of all builtins, as Markdown.") var markdown = false
   @Argument(help: "A builtin's name.") var name: String?
 
   func run() throws {
     let host = Host(isInteractive: false)
+    if markdown {
+      guard name == nil else { throw ValidationError("--markdown prints all builtins") }
+      Terminal.write(referencePage(host.session.table))
+      return
+    }
     do {
       Terminal.write(try helpText(name, in: host.session.table, options: host.displayOptions) + "\n")
       if name == nil { Terminal.write("zs --help shows the command line.\n") }

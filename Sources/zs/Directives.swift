@@ -218,7 +218,8 @@ extension Notebook {
         InterruptWatch.isRunning = true
         let call = options.isEmpty ? "" : ", \(options)"
         runCell(
-          message == ":undo" ? "undo(\(conversation))" : "say(\(conversation), \(Value.string(message).source)\(call))", showsResults: false)
+          message == ":undo" ? "undo(\(conversation))" : "say(\(conversation), \(Value.string(message).source)\(call))", showsResults: false
+        )
         endOutput()
         if Interrupt.isTermination { return }
       }

@@ -22,7 +22,9 @@ final class FormatTests: XCTestCase {
   func testNotebooksKeepCellsProseAndTitles() throws {
     var markdown = NotebookCell(.markdown, "# Heading\n\n%% looks like a marker\n\\%% and this", title: "Prose")
     markdown.metadata = ["tags": ["a"]]
-    let cells = [NotebookCell(.code, "x = 1\n\ny = 2", title: "First"), markdown, NotebookCell(.raw, "raw", title: ""), NotebookCell(.code, "")]
+    let cells = [
+      NotebookCell(.code, "x = 1\n\ny = 2", title: "First"), markdown, NotebookCell(.raw, "raw", title: ""), NotebookCell(.code, ""),
+    ]
     let document = NotebookDocument(cells, metadata: ["authors": [["name": "é"]]])
     let back = try IpynbFile.read(IpynbFile.write(document))
     XCTAssertEqual(back.metadata, document.metadata)
@@ -128,7 +130,9 @@ final class FormatTests: XCTestCase {
     var third = NotebookCell(.code, "1 // 0")
     (third.number, third.ending, third.seconds) = (3, .failed, 0)
     third.outputs = [.error(kind: "arithmetic", message: "1 -- 0", text: "error: 1 -- 0\n  In[3]:1:0")]
-    let cells = [first, NotebookCell(.markdown, "Some *prose*, **bold**.\n\n- one\n- two\n\n```text\nfence\n```", title: "Why"), second, third]
+    let cells = [
+      first, NotebookCell(.markdown, "Some *prose*, **bold**.\n\n- one\n- two\n\n```text\nfence\n```", title: "Why"), second, third,
+    ]
     return NotebookDocument([cells[0], cells[2], cells[1], cells[3]], about: .init(title: "A < title", seed: .max, width: 90))
   }
 }

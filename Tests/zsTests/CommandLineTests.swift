@@ -131,7 +131,8 @@ final class CommandLineTests: XCTestCase {
 
 /// Notebooks from the command line: converting, verifying, running by cell.
 final class NotebookCommandTests: XCTestCase {
-  private let program = "# %% Numbers\nx = [1, 2, 3]\nx\n\n# %% [markdown] Why\n# Some *prose*.\n\n# %% Sum\nsum(x) / 7\n\n# %%\n|> round(2)\n"
+  private let program =
+    "# %% Numbers\nx = [1, 2, 3]\nx\n\n# %% [markdown] Why\n# Some *prose*.\n\n# %% Sum\nsum(x) / 7\n\n# %%\n|> round(2)\n"
 
   func testConvertBothWays() throws {
     let path = try Binary.file(program)
