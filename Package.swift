@@ -53,7 +53,6 @@ let package = Package(
 
     // The bridge and the process.
     .target(name: "Builtins", dependencies: ["Language", "Training", "Distillation", "Hub", "Network"], swiftSettings: strict),
-    .target(name: "Builtins", dependencies: ["Language", "Training", "Distillation", "Hub"], swiftSettings: strict),
     .target(
       name: "Notebooks", dependencies: ["Builtins", "Language", "Formats", "Tensors"], swiftSettings: strict),
     .systemLibrary(name: "CLibedit", pkgConfig: "libedit", providers: [.apt(["libedit-dev"])]),
