@@ -56,11 +56,13 @@ let package = Package(
 
     // The bridge and the process.
     .target(name: "Builtins", dependencies: ["Language", "Training", "Distillation", "Hub", "Network"], swiftSettings: strict),
+    .target(
+      name: "Notebooks", dependencies: ["Builtins", "Language", "Formats", "Tensors"], swiftSettings: strict),
     .systemLibrary(name: "CLibedit", pkgConfig: "libedit", providers: [.apt(["libedit-dev"])]),
     .executableTarget(
       name: "zs",
       dependencies: [
-        "Builtins", "Language", "Training", "Models", "Tokenizers", "Formats", "Tensors", "Kernels", "CLibedit",
+        "Notebooks", "Builtins", "Language", "Hub", "Training", "Models", "Tokenizers", "Formats", "Tensors", "Kernels", "CLibedit",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ], swiftSettings: strict),
 
@@ -77,6 +79,7 @@ let package = Package(
     .testTarget(name: "HubTests", dependencies: ["Hub"], swiftSettings: strict),
     .testTarget(name: "LanguageTests", dependencies: ["Language"], exclude: ["Programs"], swiftSettings: strict),
     .testTarget(name: "BuiltinsTests", dependencies: ["Builtins"], swiftSettings: strict),
+    .testTarget(name: "NotebooksTests", dependencies: ["Notebooks"], swiftSettings: strict),
     .testTarget(name: "zsTests", dependencies: ["zs"], swiftSettings: strict),
 
     // Damaged inputs for every parser: a library, a short run in the tests, and the executable of the long one.

@@ -2,6 +2,8 @@
 import Language
 
 private let collection: ParameterType = .anyOf([.list, .range, .string, .map])
+/// What has elements and no truth of its own, as a tensor has.
+private let listed: ParameterType = .anyOf([.list, .range, .string, .map, .object("dataset")])
 
 func collectionBuiltins() -> [Builtin] {
   [
@@ -62,11 +64,11 @@ func collectionBuiltins() -> [Builtin] {
       return .list(try elements(of: call["xs"], for: "reverse").reversed())
     },
     Builtin(
-      "any", category: "Core", [Parameter("xs", .any, help: "anything with elements")],
+      "any", category: "Core", [Parameter("xs", listed, help: "anything with elements")],
       returns: "bool", summary: "Whether one element is true.", example: "any([false, true])"
     ) { call in .bool(try elements(of: call["xs"], for: "any").contains { try Operations.truth($0) }) },
     Builtin(
-      "all", category: "Core", [Parameter("xs", .any, help: "anything with elements")],
+      "all", category: "Core", [Parameter("xs", listed, help: "anything with elements")],
       returns: "bool", summary: "Whether every element is true; so it is for none at all.", example: "all([x > 0 for x in [1, 2]])"
     ) { call in .bool(try elements(of: call["xs"], for: "all").allSatisfy { try Operations.truth($0) }) },
   ]

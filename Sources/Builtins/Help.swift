@@ -17,7 +17,7 @@ public func helpText(_ name: String?, in table: BuiltinTable, options: DisplayOp
 /// Signature, summary, parameters, example of one row.
 private func page(_ row: Builtin, _ options: DisplayOptions) -> String {
   let bold = options.colour ? ("\u{1B}[1m", "\u{1B}[0m") : ("", "")
-  var lines = wrappedSignature(row, width: options.width)
+  var lines = row.wrappedSignature(width: options.width)
   lines[0] = bold.0 + lines[0]
   lines[lines.count - 1] += bold.1
   lines.append("  " + row.summary + (row.returns.isEmpty || row.returns == "none" ? "" : " Gives \(row.returns)."))
@@ -26,7 +26,7 @@ private func page(_ row: Builtin, _ options: DisplayOptions) -> String {
   if !described.isEmpty {
     lines.append("")
     let width = min(28, described.map { TextWidth.of($0.name) }.max() ?? 0)
-    lines += described.map { "  " + TextWidth.pad($0.name, to: width) + "  " + describe($0) }
+    lines += described.map { "  " + TextWidth.pad($0.name, to: width) + "  " + $0.description }
   }
   if !row.example.isEmpty {
     lines.append("")
@@ -35,37 +35,43 @@ private func page(_ row: Builtin, _ options: DisplayOptions) -> String {
   return lines.joined(separator: "\n")
 }
 
-private func describe(_ parameter: Parameter) -> String {
-  var parts = [parameter.type.name]
-  if !parameter.choices.isEmpty { parts = [parameter.choices.map { "\"\($0)\"" }.joined(separator: " or ")] }
-  if let range = parameter.range {
-    let low = range.lowerBound.isFinite ? Value.float(range.lowerBound).source.withoutPointZero : ""
-    let high = range.upperBound.isFinite && range.upperBound < 9e14 ? Value.float(range.upperBound).source.withoutPointZero : ""
-    parts.append(high.isEmpty ? "at least \(low)" : low.isEmpty ? "at most \(high)" : "\(low) to \(high)")
+extension Parameter {
+  /// What it takes and what for, on one line.
+  var description: String {
+    var parts = [type.name]
+    if !choices.isEmpty { parts = [choices.map { "\"\($0)\"" }.joined(separator: " or ")] }
+    if let range = range {
+      let low = range.lowerBound.isFinite ? Value.float(range.lowerBound).source.withoutPointZero : ""
+      let high = range.upperBound.isFinite && range.upperBound < 9e14 ? Value.float(range.upperBound).source.withoutPointZero : ""
+      parts.append(high.isEmpty ? "at least \(low)" : low.isEmpty ? "at most \(high)" : "\(low) to \(high)")
+    }
+    if !help.isEmpty { parts.append(help) }
+    return parts.joined(separator: "; ")
   }
-  if !parameter.help.isEmpty { parts.append(parameter.help) }
-  return parts.joined(separator: "; ")
 }
 
-private func wrappedSignature(_ row: Builtin, width: Int) -> [String] {
-  if TextWidth.of(row.signature) <= width { return [row.signature] }
-  let parts = row.parameters.map { parameter -> String in
-    if parameter.variadic { return parameter.name + "…" }
-    guard let value = parameter.defaultValue else { return parameter.name }
-    return "\(parameter.name): \(value.source)"
-  }
-  let indent = String(repeating: " ", count: row.name.count + 1)
-  var lines: [String] = []
-  var line = row.name + "("
-  for (index, part) in parts.enumerated() {
-    let piece = part + (index == parts.count - 1 ? ")" : ", ")
-    if TextWidth.of(line + piece) > width, line != indent {
-      lines.append(String(line.reversed().drop { $0 == " " }.reversed()))
-      line = indent
+extension Builtin {
+  /// The signature over as many lines as the columns ask for.
+  func wrappedSignature(width: Int) -> [String] {
+    if TextWidth.of(signature) <= width { return [signature] }
+    let parts = parameters.map { parameter -> String in
+      if parameter.variadic { return parameter.name + "…" }
+      guard let value = parameter.defaultValue else { return parameter.name }
+      return "\(parameter.name): \(value.source)"
     }
-    line += piece
+    let indent = String(repeating: " ", count: name.count + 1)
+    var lines: [String] = []
+    var line = name + "("
+    for (index, part) in parts.enumerated() {
+      let piece = part + (index == parts.count - 1 ? ")" : ", ")
+      if TextWidth.of(line + piece) > width, line != indent {
+        lines.append(String(line.reversed().drop { $0 == " " }.reversed()))
+        line = indent
+      }
+      line += piece
+    }
+    return lines + [line]
   }
-  return lines + [line]
 }
 
 /// All names with their summaries, by area.

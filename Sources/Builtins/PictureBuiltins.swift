@@ -18,7 +18,7 @@ func pictureBuiltins() -> [Builtin] {
       ],
       returns: "plot", summary: "Curves: plot(y), plot(x, y), plot(rows, \"loss\", …).",
       example: "print(plot([x * x for x in 0...20], title: \"squares\"))",
-      details: "A plot is shown at the prompt; in a script print it, or save(plot, \"x.svg\")."
+      details: "A plot is shown at the prompt; in a script print it, or save(plot, \"x.svg\") or \"x.png\"."
     ) { call in
       let series = try allSeries(call["data"], call.variadic)
       var options = try plotOptions(call)
@@ -27,6 +27,26 @@ func pictureBuiltins() -> [Builtin] {
         throw ZsError("a logarithmic axis needs a number above 0", argument: "log")
       }
       return .object(PlotValue(.lines(series), options))
+    },
+    Builtin(
+      "scatter", category: "Looking",
+      [
+        Parameter("x", .any, help: numbersHelp), Parameter("y", .any, variadic: true, help: "as many numbers; several lists are several colours"),
+        Parameter("title", .string, default: ""), Parameter("x_label", .string, default: ""),
+        Parameter("width", .int, default: Value.none, range: 24...400, help: "columns"),
+        Parameter("height", .int, default: Value.none, range: 3...200, help: "rows"),
+        Parameter("log", .bool, default: false, help: "a logarithmic y axis"),
+      ],
+      returns: "plot", summary: "Points that no line joins.", example: "print(scatter([1, 2, 3, 4], [1, 4, 2, 3]))"
+    ) { call in
+      if call.variadic.isEmpty { throw ZsError("scatter needs y as well as x", hint: "scatter(x, y)", argument: "y") }
+      let series = try allSeries(call["x"], call.variadic)
+      var options = try plotOptions(call)
+      options.isLog = try call.bool("log")
+      if options.isLog, !series.contains(where: { $0.y.contains { $0 > 0 } }) {
+        throw ZsError("a logarithmic axis needs a number above 0", argument: "log")
+      }
+      return .object(PlotValue(.points(series), options))
     },
     Builtin(
       "hist", category: "Looking",
@@ -66,14 +86,18 @@ func pictureBuiltins() -> [Builtin] {
       returns: "none", summary: "Writes rows under headings.", example: "table([{id: 1, text: \"aye\"}, {id: 2, text: \"nay\"}])"
     ) { call in try writeTable(call) },
     Builtin(
-      "save", category: "Looking", [Parameter("plot", .object("plot")), Parameter("path", .string, help: "ends in .svg")],
-      returns: "none", summary: "Writes a plot as SVG.", example: "save(plot([1, 3, 2]), \"/tmp/zs-example.svg\")"
+      "save", category: "Looking", [Parameter("plot", .object("plot")), Parameter("path", .string, help: "ends in .svg or .png")],
+      returns: "none", summary: "Writes a plot as SVG or PNG.", example: "save(plot([1, 3, 2]), \"/tmp/zs-example.svg\")"
     ) { call in
       let path = try call.string("path")
-      guard path.lowercased().hasSuffix(".svg") else {
-        throw ZsError("a plot is saved as SVG, not as '\(path)'", hint: "save(plot, \"x.svg\")", argument: "path")
+      let plot = try call.object("plot", as: PlotValue.self)
+      if path.lowercased().hasSuffix(".svg") {
+        try AtomicFile.write(plot.svg(), to: path)
+      } else if path.lowercased().hasSuffix(".png") {
+        try AtomicFile.write(plot.png(), to: path)
+      } else {
+        throw ZsError("a plot is saved as .svg or .png, not as '\(path)'", hint: "save(plot, \"x.svg\")", argument: "path")
       }
-      try AtomicFile.write(try call.object("plot", as: PlotValue.self).svg(), to: path)
       return .none
     },
   ]

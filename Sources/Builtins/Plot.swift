@@ -13,6 +13,8 @@ struct Series {
 /// What a plot shows.
 enum Picture {
   case lines([Series])
+  /// Points that no line joins.
+  case points([Series])
   /// Counts between edges; one edge more than counts.
   case histogram(edges: [Double], counts: [Int])
   /// Rows from the top, all of one length.
@@ -51,9 +53,11 @@ final class PlotValue: ObjectValue {
 
   func display(_ display: DisplayOptions) -> String { terminal(display) }
 
+  var richForms: [String: String] { ["image/svg+xml": svg()] }
+
   func plain() throws -> Value {
     switch picture {
-    case .lines(let series):
+    case .lines(let series), .points(let series):
       return .map([
         "title": .string(options.title),
         "series": .list(series.map { .map(["name": .string($0.name), "x": list($0.x), "y": list($0.y)]) }),

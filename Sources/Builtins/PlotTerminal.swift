@@ -11,6 +11,7 @@ extension PlotValue {
     var lines: [String]
     switch picture {
     case .lines(let series): lines = curves(series, width, max(3, options.height ?? 12), display.colour)
+    case .points(let series): lines = curves(series, width, max(3, options.height ?? 12), display.colour, isPoints: true)
     case .histogram(let edges, let counts): lines = bars(edges, counts, width, max(3, options.height ?? 8), display.colour)
     case .heat(let rows): lines = heat(rows, width, max(2, options.height ?? 24), display.colour)
     }
@@ -18,14 +19,16 @@ extension PlotValue {
     return lines.joined(separator: "\n")
   }
 
-  private func curves(_ series: [Series], _ width: Int, _ height: Int, _ colour: Bool) -> [String] {
+  private func curves(_ series: [Series], _ width: Int, _ height: Int, _ colour: Bool, isPoints: Bool = false) -> [String] {
     let yTicks = Ticks(series.flatMap(\.y), count: max(2, height / 3), isLog: options.isLog)
     let labels = yTicks.labels
     let gutter = labels.map { TextWidth.of($0) }.max() ?? 0
     let columnCount = max(8, width - gutter - 2)
     let xTicks = Ticks(series.flatMap(\.x), count: max(2, columnCount / 14))
     var canvas = BrailleCanvas(columns: columnCount, rows: height)
-    for (index, one) in series.enumerated() { canvas.draw(one, xTicks, yTicks, ink: index, isDashed: !colour && series.count > 1) }
+    for (index, one) in series.enumerated() {
+      canvas.draw(one, xTicks, yTicks, ink: index, isDashed: !colour && series.count > 1 && !isPoints, isJoined: !isPoints)
+    }
     var rowLabels: [Int: String] = [:]
     for (mark, label) in zip(yTicks.marks, labels) {
       rowLabels[Int(((1 - yTicks.place(mark)) * Double(height - 1)).rounded())] = label
@@ -118,6 +121,13 @@ extension PlotValue {
   }
 }
 
+/// A curve as lines of text, for progress that is redrawn in place.
+public func curveText(_ numbers: [Double], width: Int, height: Int, colour: Bool) -> [String] {
+  let series = Series(name: "", x: numbers.indices.map { Double($0 + 1) }, y: numbers)
+  let plot = PlotValue(.lines([series]), PlotOptions(width: max(24, width), height: max(3, height)))
+  return plot.terminal(DisplayOptions(width: width, colour: colour, plain: !colour)).split(separator: "\n").map(String.init)
+}
+
 /// A grid made no larger than a number of rows and columns by averaging neighbours.
 private func averaged(_ grid: [[Double]], rows: Int, columns: Int) -> [[Double]] {
   let height = min(rows, grid.count)
@@ -161,7 +171,7 @@ private struct BrailleCanvas {
     inks = Array(repeating: -1, count: columns * rows)
   }
 
-  mutating func draw(_ series: Series, _ xTicks: Ticks, _ yTicks: Ticks, ink: Int, isDashed: Bool) {
+  mutating func draw(_ series: Series, _ xTicks: Ticks, _ yTicks: Ticks, ink: Int, isDashed: Bool, isJoined: Bool = true) {
     var last: (x: Int, y: Int)?
     var drawn = 0
     for (x, y) in zip(series.x, series.y) {
@@ -179,7 +189,7 @@ private struct BrailleCanvas {
         if isDashed, !isInked(drawn, ink) { continue }
         set(from.x + (point.x - from.x) * step / steps, from.y + (point.y - from.y) * step / steps, ink)
       }
-      last = point
+      last = isJoined ? point : nil
     }
   }
 

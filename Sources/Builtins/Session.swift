@@ -1,6 +1,7 @@
 // What the builtins may know of the process they run in: folders, environment, random numbers, and where text and progress go.
 // `zs` makes the one session and hands it to the interpreter as its host; nothing in this target reads the environment or prints.
 import Language
+import Synchronization
 import Tensors
 
 /// Where a builtin reports how far a long piece of work has come.
@@ -23,6 +24,8 @@ public struct Progress: Sendable {
   public var unit: String
   /// The metric that matters, ready to print: "loss 0.6312 · lr 5.0e-05".
   public var note: String
+  /// Numbers so far that are worth a curve above the line, such as losses; a screen redraws it in place.
+  public var curve: [Double] = []
 
   /// A state of the work named `label`.
   public init(_ label: String, done: Double, total: Double? = nil, unit: String = "", note: String = "") {
@@ -31,6 +34,28 @@ public struct Progress: Sendable {
     self.total = total
     self.unit = unit
     self.note = note
+  }
+}
+
+/// What runs and cannot stop at once, so that whoever asks it to stop is told what is waited for; read from any thread.
+public final class Activity: Sendable {
+  private let current = Mutex<(text: String, end: Double)?>(nil)
+
+  /// Nothing runs.
+  public init() {}
+
+  /// Says what begins, such as "step 69", and how long it is likely to take.
+  public func begin(_ text: String, seconds: Double?) {
+    let end = seconds.map { Builtins.seconds() + $0 } ?? 0
+    current.withLock { $0 = (text, end) }
+  }
+
+  /// Says that it has ended.
+  public func end() { current.withLock { $0 = nil } }
+
+  /// What runs, and in how many seconds it is likely to end; 0 where nobody knows.
+  public var now: (text: String, seconds: Double)? {
+    current.withLock { $0.map { ($0.text, Swift.max(0, $0.end - Builtins.seconds())) } }
   }
 }
 
@@ -64,6 +89,8 @@ public final class Session: @unchecked Sendable {
   public var warn: (String) -> Void
   /// Where long work reports to.
   public var progress: any ProgressSink
+  /// What a request to stop has to wait for.
+  public let activity = Activity()
   /// The source of all random numbers that have no seed of their own; `seed(n)` replaces it.
   public var random: RandomSource
 

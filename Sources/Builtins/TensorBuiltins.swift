@@ -8,7 +8,7 @@ import Tensors
 /// Where a core builtin has the same name (`sum`, `max`, `abs`, `sort`, `round`), the row here takes tensors only.
 public func tensorBuiltins() -> [Builtin] {
   creationBuiltins() + shapingBuiltins() + functionBuiltins() + reductionBuiltins() + productBuiltins() + choosingBuiltins()
-    + gradientBuiltins()
+    + gradientBuiltins() + truthBuiltins()
 }
 
 let tensorCategory = "Tensors"

@@ -113,6 +113,9 @@ public final class TensorValue: ObjectValue {
     return nested(0)
   }
 
+  /// What its elements take.
+  public var byteCount: Int { 4 * tensor.count }
+
   /// Type and shape, statistics, corners.
   public func display(_ options: DisplayOptions) -> String { tensorText(self, options) }
 }

@@ -13,21 +13,32 @@ func advance(_ trainer: TrainerValue, by count: Int, _ call: Call, isRun: Bool) 
   let logEvery = try OptionSource(call: call, fallback: trainer.options).int("log_every")
   let clock = ContinuousClock()
   var last: StepReport?
-  defer { if showsProgress { session.progress.finish() } }
+  var seconds: Double?
+  defer {
+    if showsProgress { session.progress.finish() }
+    session.activity.end()
+  }
   do {
     try trainer.recorder?.begin(call.poll)
     repeat {
       let began = clock.now
-      let report = try loop.step(poll: call.poll)
+      session.activity.begin("step \(loop.stepCount + 1)", seconds: seconds)
+      // Asked once, it stops after this step; asked twice, it drops the step, of which nothing but scratch is lost.
+      let report = try loop.step { if call.context.isAbandoning { throw Interrupted() } }
       last = report
-      let seconds = (clock.now - began) / .seconds(1)
+      seconds = (clock.now - began) / .seconds(1)
       if showsProgress, loop.stepCount % logEvery == 0 || loop.stepCount == end {
-        session.progress.update(progress(report, of: loop, end: end, seconds: seconds))
+        session.progress.update(progress(report, of: loop, end: end, seconds: seconds ?? 0))
       }
       if let evaluation = trainer.evaluation, loop.stepCount % evaluation.every == 0 || loop.stepCount == loop.totalSteps {
         loop.recordEvaluation(try loop.evaluate(evaluation.objective, poll: call.poll))
       }
       try trainer.recorder?.stepped(call.poll)
+      if call.context.isInterrupted, loop.stepCount < end {
+        session.progress.finish()
+        session.warn("stopped after step \(loop.stepCount) of \(loop.totalSteps); run(…) goes on from there")
+        throw Interrupted()
+      }
     } while loop.stepCount < end
   } catch {
     trainer.recorder?.stopped()
@@ -49,5 +60,7 @@ private func progress(_ report: StepReport, of loop: TrainLoop, end: Int, second
     note += " · \(Int(((tokens - before) / seconds).rounded())) tokens/s"
   }
   note += " · \(megabytes(peakResidentBytes()))"
-  return Progress("step", done: Double(loop.stepCount), total: Double(end), unit: "steps", note: note)
+  var progress = Progress("step", done: Double(loop.stepCount), total: Double(end), unit: "steps", note: note)
+  progress.curve = rows.compactMap { $0["loss"] }
+  return progress
 }

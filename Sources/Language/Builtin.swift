@@ -139,8 +139,15 @@ public protocol EvaluationContext: AnyObject {
   var host: AnyObject { get }
   /// Whether the user asked to stop; long work polls it and throws `Interrupted`.
   var isInterrupted: Bool { get }
+  /// Whether the user asked twice: work that would finish a step first drops it.
+  var isAbandoning: Bool { get }
   /// Calls a zs function from a builtin.
   func call(_ function: Value, _ arguments: [Value]) throws -> Value
   /// Writes text to the program's standard output.
   func write(_ text: String)
+}
+
+extension EvaluationContext {
+  /// Asked once is asked.
+  public var isAbandoning: Bool { isInterrupted }
 }

@@ -17,6 +17,10 @@ public struct CellRecord {
   public internal(set) var duration: Duration = .zero
   /// Whether something it reads was given another value since.
   public internal(set) var isStale = false
+  /// Whether it was run again since, or all it gave values to was given others: it is then never stale.
+  public internal(set) var isHistory = false
+  /// Names that still have the values that it gave them, or values made from those.
+  var standing: Set<String> = []
 }
 
 /// How a program or cell ended.
@@ -86,18 +90,28 @@ public final class Journal {
 
   /// Keeps a cell that ran, and marks those that read what it changed.
   func finish(_ record: CellRecord) {
-    for index in cells.indices where !cells[index].isStale {
-      let cell = cells[index]
+    var record = record
+    record.standing = record.writes
+    // What is only added to, as in `x += 1`, still holds what was there.
+    let replaced = record.writes.subtracting(record.reads)
+    for index in cells.indices where !cells[index].isHistory {
+      cells[index].standing.subtract(replaced)
+      let isReplaced = !cells[index].writes.isEmpty && cells[index].standing.isEmpty
+      if isReplaced || cells[index].text == record.text {
+        cells[index].isHistory = true
+        cells[index].isStale = false
+        continue
+      }
       // A cell that both reads and gives a name made the change itself.
-      let inputs = cell.reads.subtracting(cell.writes)
-      if !inputs.isDisjoint(with: record.writes) { cells[index].isStale = true }
+      let inputs = cells[index].reads.subtracting(cells[index].writes)
+      if cells[index].status == .finished, !inputs.isDisjoint(with: record.writes) { cells[index].isStale = true }
     }
-    // Running the same text again makes the older run history.
-    for index in cells.indices where cells[index].isStale && cells[index].text == record.text { cells[index].isStale = false }
     cells.append(record)
   }
 
-  func keep(_ value: Value, as number: Int) {
+  /// Keeps a result; false where it alone is over the budget, so that only its summary stays.
+  @discardableResult
+  func keep(_ value: Value, as number: Int) -> Bool {
     let bytes = value.byteCount
     outputs[number] = value
     order.removeAll { $0.number == number }
@@ -109,7 +123,11 @@ public final class Journal {
       summaries[oldest.number] = outputs[oldest.number]?.display(DisplayOptions(width: 80, plain: true, maxRows: 4))
       outputs[oldest.number] = nil
     }
+    return outputs[number] != nil
   }
+
+  /// Whether the result of a cell was let go of because it was large.
+  public func wasLetGo(_ number: Int) -> Bool { summaries[number] != nil && outputs[number] == nil }
 
   /// `Out[n]`.
   func recalled(_ number: Int64) throws -> Value {

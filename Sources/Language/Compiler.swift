@@ -45,6 +45,12 @@ struct Compiler {
     return BlockNode(nodes, hasValue: hasValue, block.span)
   }
 
+  /// A branch; one whose value is used and that is a single expression needs no block around it.
+  private func branchBlock(_ block: Block, isStatement: Bool) -> Node {
+    if !isStatement, block.statements.count == 1, case .expression(let value) = block.statements[0].kind { return expression(value) }
+    return self.block(block, isValue: !isStatement)
+  }
+
   private func statement(_ statement: Statement) -> Node {
     let span = statement.span
     switch statement.kind {
@@ -129,7 +135,7 @@ struct Compiler {
 
   /// A function's block; one that is a single expression is evaluated as such.
   private func body(_ block: Block) -> (Node, isExpression: Bool) {
-    if block.statements.count == 1, case .expression(let value) = block.statements[0].kind, !value.isBranching {
+    if block.statements.count == 1, case .expression(let value) = block.statements[0].kind, !value.isBranching || value.isPlain {
       return (expression(value), true)
     }
     return (tail(block), false)
@@ -177,9 +183,9 @@ struct Compiler {
       return RangeNode(self.expression(lower), self.expression(upper), isClosed: isClosed, span)
     case .conditional(let conditional):
       let branches = conditional.branches.map { branch in
-        (condition: self.expression(branch.condition), block: block(branch.block, isValue: !isStatement) as Node)
+        (condition: self.expression(branch.condition), block: branchBlock(branch.block, isStatement: isStatement))
       }
-      return IfNode(branches, conditional.otherwise.map { block($0, isValue: !isStatement) }, span)
+      return IfNode(branches, conditional.otherwise.map { branchBlock($0, isStatement: isStatement) }, span)
     case .attempt(let attempt):
       return TryNode(
         block(attempt.body, isValue: !isStatement), target(attempt.name), block(attempt.handler, isValue: !isStatement), span)
@@ -274,6 +280,15 @@ extension Expression {
     switch kind {
     case .conditional, .attempt: true
     default: false
+    }
+  }
+
+  /// Whether it is a choice among single expressions, out of which nothing returns.
+  var isPlain: Bool {
+    guard case .conditional(let conditional) = kind, let otherwise = conditional.otherwise else { return false }
+    return (conditional.branches.map(\.block) + [otherwise]).allSatisfy { block in
+      guard block.statements.count == 1, case .expression(let value) = block.statements[0].kind else { return false }
+      return !value.isBranching || value.isPlain
     }
   }
 }

@@ -87,12 +87,24 @@ public struct FormatSpecification: Sendable {
     switch value {
     case .int(let number): return try format(number)
     case .float(let number): return try format(number)
-    default:
-      if let type, type != "s" {
-        throw ZsError(kind: "type", message: "the format '\(type)' needs a number, not \(value.typeName)")
-      }
-      return pad(text: cut(value.printed))
+    case .object(let object):
+      if type != nil && type != "s" || precision != nil, let number = Self.onlyNumber(try object.plain()) { return try format(number) }
+      return try formatText(value)
+    default: return try formatText(value)
     }
+  }
+
+  /// The number in `[[0.5]]`: an object of one element, such as a loss, is formatted as that.
+  private static func onlyNumber(_ value: Value) -> Value? {
+    if case .list(let elements) = value { return elements.count == 1 ? onlyNumber(elements[0]) : nil }
+    return value.number == nil ? nil : value
+  }
+
+  private func formatText(_ value: Value) throws -> String {
+    if let type, type != "s" {
+      throw ZsError(kind: "type", message: "the format '\(type)' needs a number, not \(value.typeName)")
+    }
+    return pad(text: cut(value.printed))
   }
 
   private func cut(_ text: String) -> String {

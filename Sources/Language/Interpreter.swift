@@ -85,9 +85,11 @@ public final class Interpreter: EvaluationContext {
   // Running.
 
   /// Runs one entry of the prompt as the next cell; `onResult` is given each statement's value as it comes.
-  public func runCell(_ text: String, onResult: (StatementResult) -> Void) -> RunResult {
+  ///
+  /// - Parameter path: The file it was taken from, for paths relative to it.
+  public func runCell(_ text: String, path: String? = nil, onResult: (StatementResult) -> Void) -> RunResult {
     var record = journal.begin(text)
-    let source = sources.add(name: "In[\(record.number)]", text: text)
+    let source = sources.add(name: "In[\(record.number)]", path: path, text: text)
     let number = record.number
     let clock = ContinuousClock()
     let start = clock.now
@@ -115,10 +117,31 @@ public final class Interpreter: EvaluationContext {
   ) -> RunResult {
     let source = sources.add(name: name, path: path, text: text)
     var record = CellRecord(number: 0, text: text)
+    // A session that was saved may ask for the results of its cells.
+    let outline = text.contains("Out[") ? CellOutline.cells(of: text) : []
     return run(source, cells: cells, record: &record) { statement in
-      if !statement.isMuted, !statement.value.isNone { self.session.define("ans", statement.value) }
+      if !statement.isMuted, !statement.value.isNone {
+        self.session.define("ans", statement.value)
+        let line = outline.isEmpty ? 0 : source.line(at: Int(statement.span.start))
+        if let index = outline.firstIndex(where: { $0.lines.contains(line) }) {
+          self.journal.keep(statement.value, as: Int(outline[index].title) ?? index + 1)
+        }
+      }
       onResult(statement)
     }
+  }
+
+  /// Forgets all names of the session, its cells and their results; files that were imported are read again.
+  public func reset() {
+    for name in session.definedNames where !Interpreter.ownNames.contains(name) {
+      session.define(name, nil)
+      session.scope[name]?.forget()
+    }
+    session.define("ans", nil)
+    session.scope["ans"]?.forget()
+    for module in modules.values { module.clear() }
+    modules = [:]
+    journal.reset()
   }
 
   private func run(_ source: Source, cells: Range<Int>?, record: inout CellRecord, onResult: (StatementResult) -> Void) -> RunResult {
@@ -251,6 +274,9 @@ public final class Interpreter: EvaluationContext {
 
   /// Whether the user asked to stop.
   public var isInterrupted: Bool { interrupt.isRaised }
+
+  /// Whether the user asked twice.
+  public var isAbandoning: Bool { interrupt.isAbandoning }
 
   /// Writes text to the program's output.
   public func write(_ text: String) { output(text) }

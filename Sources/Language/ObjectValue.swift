@@ -31,6 +31,8 @@ public protocol ObjectValue: AnyObject {
   var byteCount: Int { get }
   /// The text shown at the prompt.
   func display(_ options: DisplayOptions) -> String
+  /// Other forms for pages and notebooks, by media type: `image/svg+xml`, `text/html`.
+  var richForms: [String: String] { get }
 }
 
 extension ObjectValue {
@@ -62,6 +64,8 @@ extension ObjectValue {
   public func truth() throws -> Bool? { nil }
   /// Nothing worth counting.
   public var byteCount: Int { 0 }
+  /// Only the text.
+  public var richForms: [String: String] { [:] }
   /// The display as a string.
   public func plain() throws -> Value { .string(display(DisplayOptions(plain: true))) }
 }

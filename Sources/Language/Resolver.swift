@@ -57,6 +57,11 @@ final class Resolver {
       variable.isDefined = variable.isAssigned
       variable.isGiven = variable.isAssigned
     }
+    // What an earlier cell of a file shows is known only once it has run.
+    if program.cells.count > 1 {
+      let ans = module.scope.declare("ans")
+      (ans.isAssigned, ans.isDefined, ans.isGiven) = (true, true, true)
+    }
     declare(program.statements)
     for statement in program.statements { visit(statement) }
   }

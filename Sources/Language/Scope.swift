@@ -28,6 +28,17 @@ final class Variable {
     self.slot = slot
     self.scope = scope
   }
+
+  /// Forgets what is known of its value, which is gone.
+  func forget() {
+    constantSpan = nil
+    isAssigned = false
+    isDefined = false
+    isGiven = false
+    bindingSpan = nil
+    function = nil
+    module = nil
+  }
 }
 
 /// The owner of variables: a module or a function.

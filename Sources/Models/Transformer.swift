@@ -48,6 +48,7 @@ extension LanguageModel {
     let batch = try PackedTokens(ids, documents, self)
     var x = try noisy(embedding(weights.embedding, ids), documents.map(\.tokens), options)  // (T, C)
     for layer in 0..<configuration.numHiddenLayers {
+      try SafePoint.pass()
       if options.checkpointing {
         x = try checkpoint([x], parameters: parameters(ofLayer: layer, options)) { try self.block(layer, $0[0], batch, options) }
       } else {

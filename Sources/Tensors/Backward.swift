@@ -151,6 +151,7 @@ func backpropagate(from output: Tensor, seed: Tensor, to targets: [Tensor], stop
       guard let node = tensor.node, table.needed.contains(ObjectIdentifier(tensor)),
         let dout = table.gradients[ObjectIdentifier(tensor)]
       else { continue }
+      try SafePoint.pass()
       guard let backward = node.backward else {
         throw TensorError(
           "the gradient through \(node.name) was already taken", hint: "compute the loss again before differentiating it again")

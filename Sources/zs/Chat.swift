@@ -37,7 +37,7 @@ struct Chat {
       case .end:
         if isScreen { Terminal.write("\n") }
         return status
-      case .cancelled: continue
+      case .cancelled, .edit: continue
       case .cell(let text):
         let message = text.trimmed()
         if message.isEmpty { continue }

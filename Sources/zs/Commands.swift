@@ -13,7 +13,10 @@ struct ZsCommand: ParsableCommand {
       zs                   the notebook
       zs FILE.zs [ARG…]    a script; zs - reads standard input, zs -e CODE runs CODE
       """, version: "zs \(version)",
-    subcommands: [RunCommand.self, ChatCommand.self, CheckCommand.self, TestCommand.self, HelpPages.self, BenchCommand.self],
+    subcommands: [
+      RunCommand.self, ChatCommand.self, CheckCommand.self, TestCommand.self, ConvertCommand.self, VerifyCommand.self, HelpPages.self,
+      BenchCommand.self,
+    ],
     defaultSubcommand: RunCommand.self)
 
   /// Runs the command line and gives the exit code.
@@ -35,8 +38,12 @@ struct ZsCommand: ParsableCommand {
   }
 
   /// Says what is wrong with a file that cannot be read, and gives the exit code.
-  static func refuse(_ error: any Error) -> ArgumentParser.ExitCode {
-    let described = Builtins.describe(error)
+  static func refuse(_ error: any Error, asJSON: Bool = false) -> ArgumentParser.ExitCode {
+    let described = Host.describe(error)
+    if asJSON {
+      Terminal.warn(Script.jsonDiagnostics([described], DiagnosticRenderer(sources: SourceMap())))
+      return ArgumentParser.ExitCode(ExitStatus.error)
+    }
     Terminal.warn("error: \(described.message)\n" + (described.hint.map { "hint: \($0)\n" } ?? ""))
     return ArgumentParser.ExitCode(ExitStatus.error)
   }
@@ -74,7 +81,7 @@ struct RunCommand: ParsableCommand {
       do {
         script = first == "-" ? Script.standardInput() : try Script.file(first)
       } catch {
-        throw ZsCommand.refuse(error)
+        throw ZsCommand.refuse(error, asJSON: diagnostics == .json)
       }
       script.arguments = Array(inputs.dropFirst())
     } else {
@@ -125,7 +132,8 @@ struct CheckCommand: ParsableCommand {
         script.hasJSONDiagnostics = diagnostics == .json
         worst = max(worst, script.check())
       } catch {
-        throw ZsCommand.refuse(error)
+        _ = ZsCommand.refuse(error, asJSON: diagnostics == .json)
+        worst = max(worst, ExitStatus.error)
       }
     }
     try ZsCommand.end(worst)
@@ -161,10 +169,16 @@ struct TestCommand: ParsableCommand {
 struct HelpPages: ParsableCommand {
   static let configuration = CommandConfiguration(commandName: "help", abstract: "Show what a builtin does; without a name, list them all.")
 
+  @Flag(help: "Print the reference page of all builtins, as Markdown.") var markdown = false
   @Argument(help: "A builtin's name.") var name: String?
 
   func run() throws {
     let host = Host(isInteractive: false)
+    if markdown {
+      guard name == nil else { throw ValidationError("--markdown prints all builtins") }
+      Terminal.write(referencePage(host.session.table))
+      return
+    }
     do {
       Terminal.write(try helpText(name, in: host.session.table, options: host.displayOptions) + "\n")
       if name == nil { Terminal.write("zs --help shows the command line.\n") }

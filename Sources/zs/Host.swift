@@ -3,6 +3,7 @@ import Builtins
 import Formats
 import Glibc
 import Language
+import Notebooks
 import Tensors
 
 /// What every way of running zs needs.
@@ -11,20 +12,38 @@ final class Host {
   let interpreter: Interpreter
   let output: OutputBuffer
   let progress: TerminalProgress
+  /// Remembers what cells give.
+  let recorder: CellRecorder
   /// Whether errors may be coloured.
   let mayColourErrors: Bool
 
-  /// A host; `isQuiet` keeps standard output for one JSON line and sends what programs print to standard error.
-  init(isInteractive: Bool, isQuiet: Bool = false) {
+  /// Where what programs print goes.
+  enum Printing {
+    /// To standard output.
+    case standard
+    /// To standard error, which leaves standard output for one JSON line.
+    case aside
+    /// Nowhere: it is only recorded.
+    case recorded
+  }
+
+  /// A host.
+  init(isInteractive: Bool, printing: Printing = .standard) {
     let environment = Terminal.environment()
-    let output = OutputBuffer(descriptor: isQuiet ? STDERR_FILENO : STDOUT_FILENO)
-    let progress = TerminalProgress(isScreen: Terminal.isErrorInteractive && !["", "dumb"].contains(environment["TERM", default: ""]))
+    let output = OutputBuffer(descriptor: printing == .standard ? STDOUT_FILENO : printing == .aside ? STDERR_FILENO : nil)
+    let hearing = Hearing()
+    let progress = TerminalProgress(
+      isScreen: Terminal.isErrorInteractive && !["", "dumb"].contains(environment["TERM", default: ""]),
+      colour: Terminal.mayColour(Terminal.isErrorInteractive, environment: environment))
     output.beforeWriting = { progress.clear() }
     let home = environment["ZS_HOME"].flatMap { $0.isEmpty ? nil : $0 } ?? environment["HOME", default: "/tmp"] + "/.cache/zs"
     session = Session(
       home: home, environment: environment, isInteractive: isInteractive,
-      colour: Terminal.mayColour(Terminal.isOutputInteractive && !isQuiet, environment: environment), seed: Host.freshSeed(),
-      output: { output.write($0) },
+      colour: Terminal.mayColour(Terminal.isOutputInteractive && printing == .standard, environment: environment), seed: Host.freshSeed(),
+      output: { text in
+        hearing.recorder?.heard(text)
+        output.write(text)
+      },
       warn: { text in
         output.flush()
         progress.clear()
@@ -32,7 +51,12 @@ final class Host {
       }, progress: progress, width: { Terminal.width() })
     interpreter = Interpreter(
       table: session.table, host: session, isInteractive: isInteractive, interrupt: Interrupt.shared, readFile: Host.read,
-      output: { output.write($0) }, describe: { Builtins.describe($0) })
+      output: { text in
+        hearing.recorder?.heard(text)
+        output.write(text)
+      }, describe: { Host.describe($0) })
+    recorder = CellRecorder(interpreter: interpreter, session: session)
+    hearing.recorder = recorder
     self.output = output
     self.progress = progress
     mayColourErrors = Terminal.mayColour(Terminal.isErrorInteractive, environment: environment)
@@ -54,6 +78,15 @@ final class Host {
     Terminal.warn(text + "\n")
   }
 
+  /// Errors as they are shown, without colours.
+  func text(_ errors: [ZsError]) -> String { DiagnosticRenderer(sources: interpreter.sources).render(errors) }
+
+  /// The zs error for any error, those of notebook files included.
+  static func describe(_ error: any Error) -> ZsError {
+    if let error = error as? NotebookError { return ZsError(kind: "file", message: error.message, hint: error.hint) }
+    return Builtins.describe(error)
+  }
+
   /// Reads a file for `import` and `run`; a relative path starts at the file that names it.
   static func read(_ path: String, _ base: String?) throws -> (path: String, text: String) {
     var full = path
@@ -72,6 +105,11 @@ final class Host {
   }
 
   private static func freshSeed() -> UInt64 { UInt64.random(in: 0...UInt64.max) }
+}
+
+/// Leads from the streams to the recorder, which is made after them.
+private final class Hearing {
+  weak var recorder: CellRecorder?
 }
 
 /// The exit codes of the process.

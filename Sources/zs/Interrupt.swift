@@ -2,6 +2,7 @@
 import Glibc
 import Language
 import Synchronization
+import Tensors
 
 /// What the signal handlers write; nothing but atomics, because a handler may touch nothing else.
 private struct Requests: ~Copyable, Sendable {
@@ -43,8 +44,7 @@ enum Interrupt {
       }
     } else {
       handle(SIGINT) { _ in
-        requests.presses.wrappingAdd(1, ordering: .relaxed)
-        flag.raise()
+        if requests.presses.wrappingAdd(1, ordering: .relaxed).oldValue >= 1 { flag.abandon() } else { flag.raise() }
       }
     }
     handle(SIGTERM) { _ in
@@ -52,6 +52,7 @@ enum Interrupt {
       requests.presses.wrappingAdd(1, ordering: .relaxed)
       flag.raise()
     }
+    SafePoint.install { if flag.isAbandoning { throw Interrupted() } }
     // A reader that went away is an error where we write, not the end of the process.
     signal(SIGPIPE, SIG_IGN)
   }

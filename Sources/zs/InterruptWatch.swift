@@ -1,8 +1,10 @@
-// Says what a Ctrl-C waits for when a cell does not stop within half a second.
+// Answers Ctrl-C while a cell runs: says at once what is waited for, and what another press would do.
+import Builtins
 import Glibc
 import Synchronization
 
 private let running = Atomic<Bool>(false)
+private let watched = Mutex<Activity?>(nil)
 
 /// A thread that looks at the presses of Ctrl-C while cells run.
 enum InterruptWatch {
@@ -13,7 +15,8 @@ enum InterruptWatch {
   }
 
   /// Starts the thread; without it the notebook works, only silently.
-  static func start() {
+  static func start(_ activity: Activity) {
+    watched.withLock { $0 = activity }
     var thread = pthread_t()
     pthread_create(
       &thread, nil,
@@ -23,24 +26,36 @@ enum InterruptWatch {
       }, nil)
   }
 
+  private static let tick = 0.05
+
   private static func watch() {
-    var waited = 0
-    var said = 0
+    var waited = 0.0
+    var answered = 0
     while true {
-      usleep(100_000)
+      usleep(UInt32(tick * 1e6))
       let presses = Interrupt.presses
       guard isRunning, presses > 0 else {
-        (waited, said) = (0, 0)
+        (waited, answered) = (0, 0)
         continue
       }
-      waited += 1
-      if waited >= 5, said == 0 {
-        Terminal.warn("\nstopping at the next safe point…\n")
-        said = presses
-      } else if said > 0, presses > said {
-        Terminal.warn("still finishing the current step; Ctrl-\\ ends zs and loses the session\n")
-        said = presses
-      }
+      waited += tick
+      // What stops by itself within a moment needs no words.
+      guard waited >= 0.1, presses > answered else { continue }
+      Terminal.warn("\n" + answer(presses) + "\n")
+      answered = presses
     }
+  }
+
+  private static func answer(_ presses: Int) -> String {
+    guard presses == 1 else {
+      return presses == 2
+        ? "dropping what runs; the state before it stays…"
+        : "still within one operation of the kernels; Ctrl-\\ ends zs and loses the session"
+    }
+    guard let (text, seconds) = watched.withLock({ $0 })?.now else {
+      return "stopping at the next safe point; Ctrl-C again drops what runs"
+    }
+    let time = seconds >= 0.1 ? ", about \(duration(seconds)) to go" : ""
+    return "finishing \(text)\(time); Ctrl-C again drops it"
   }
 }

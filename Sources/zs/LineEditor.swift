@@ -5,25 +5,16 @@ import Builtins
 import CLibedit
 import Glibc
 import Language
+import Notebooks
 
 /// What the editor asks of the session.
 struct EditorHooks {
   /// Whether Enter should submit this text, or open a line and with what indent.
   var completeness: (String) -> Completeness
   /// What may stand at the cursor: how many characters before it are replaced, and by what.
-  var complete: (_ text: String, _ cursor: Int) -> Completion
+  var complete: (_ text: String, _ cursor: Int) -> CompletionList
   /// The text of a paste as it should be inserted.
   var pasted: (String) -> String
-}
-
-/// What Tab offers.
-struct Completion: Equatable {
-  /// Characters before the cursor that the candidates replace.
-  var replaced: Int
-  /// The texts that may stand there.
-  var candidates: [String]
-
-  static let none = Completion(replaced: 0, candidates: [])
 }
 
 /// The editor that libedit's callbacks belong to; only the interpreter's thread touches it.
@@ -37,6 +28,7 @@ final class LineEditor: LineSource {
   private var event = HistEventW()
   fileprivate var prompt: UnsafeMutablePointer<wchar_t>
   fileprivate var isCancelled = false
+  fileprivate var wantsEditor = false
   private var prefilled: String?
   private let mayUseEscapes: Bool
 
@@ -94,9 +86,11 @@ final class LineEditor: LineSource {
         return .end
       }
       if isCancelled { return .cancelled }
+      let wantsEditor = self.wantsEditor
+      self.wantsEditor = false
       var entry = string(line, Int(count))
       if entry.hasSuffix("\n") { entry.removeLast() }
-      return .cell(entry)
+      return wantsEditor ? .edit(entry) : .cell(entry)
     }
   }
 
@@ -155,6 +149,7 @@ extension LineEditor {
       return UInt8(CC_REDISPLAY)
     }
     define("zs-complete", ["^I"]) { _, _ in active?.tab() ?? UInt8(CC_NORM) }
+    define("zs-edit", ["^X^E"]) { _, _ in active?.submitToEditor() ?? UInt8(CC_NORM) }
     define("zs-paste", ["^[[200~"]) { _, _ in active?.paste() ?? UInt8(CC_NORM) }
     for (key, name) in [("}", "zs-brace"), ("]", "zs-bracket"), (")", "zs-parenthesis")] {
       define(name, [key]) { _, key in active?.closing(UInt32(bitPattern: key)) ?? UInt8(CC_NORM) }
@@ -190,6 +185,15 @@ extension LineEditor {
     let line = String.UnicodeScalarView(text.unicodeScalars.prefix(cursor)).reversed().prefix { $0 != "\n" }
     if line.count < cursor, line.count >= indentStep, line.allSatisfy({ $0 == " " }) { el_deletestr(handle, Int32(indentStep)) }
     insert(String(String.UnicodeScalarView([Unicode.Scalar(key) ?? " "])))
+    return UInt8(CC_REFRESH)
+  }
+
+  /// Ctrl-X Ctrl-E: the entry as it is goes to the person's editor.
+  private func submitToEditor() -> UInt8 {
+    let (_, cursor, count) = buffer()
+    wantsEditor = true
+    _ = el_cursor(handle, Int32(count - cursor))
+    push(submitKey)
     return UInt8(CC_REFRESH)
   }
 

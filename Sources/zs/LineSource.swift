@@ -6,6 +6,8 @@ enum LineEvent: Equatable {
   case cell(String)
   /// The entry was dropped with Ctrl-C.
   case cancelled
+  /// The entry is to be edited in the person's editor and then run.
+  case edit(String)
   /// There is no more.
   case end
 }
@@ -28,8 +30,11 @@ extension LineSource {
 /// Cells from a pipe or file: as many lines as the parser wants.
 final class PipeSource: LineSource {
   private let isComplete: (String) -> Bool
+  /// Lines that were read already, the next one last.
   private var waiting: [String] = []
   private var readNext: () -> String?
+  /// Up to that many lines the parser is asked after each one.
+  private static let fewLines = 64
 
   /// Reads lines from standard input, or from where `readNext` gets them.
   init(isComplete: @escaping (String) -> Bool, readNext: @escaping () -> String? = { readLine() }) {
@@ -38,23 +43,90 @@ final class PipeSource: LineSource {
   }
 
   func next(_ prompt: String) -> LineEvent {
-    guard let first = line() else { return .end }
+    guard let first = waiting.popLast() ?? readNext() else { return .end }
     if isComplete(first) { return .cell(first) }
     var lines = [first]
-    while let following = line() {
+    var brackets = OpenBrackets()
+    brackets.read(first)
+    var askedAt = 1
+    while let following = waiting.popLast() ?? readNext() {
       lines.append(following)
-      let cell = lines.joined(separator: "\n")
-      if isComplete(cell) { return .cell(cell) }
+      brackets.read(following)
+      // Parsing a long cell again after each of its lines would take time that grows with the square of its length: while
+      // brackets are open, a long one is parsed only each time it has doubled.
+      let isDue = lines.count <= PipeSource.fewLines || !brackets.areOpen || lines.count >= 2 * askedAt
+      if isDue {
+        askedAt = lines.count
+        let cell = lines.joined(separator: "\n")
+        if isComplete(cell) { return .cell(cell) }
+      }
       if Interrupt.presses > 0 { return .end }
     }
     // Nothing ever closed what the first line opened: it alone is wrong, and the lines after it get their turn.
-    waiting = Array(lines.dropFirst())
+    waiting = lines.dropFirst().reversed()
     return .cell(first)
   }
+}
 
-  private func line() -> String? {
-    if waiting.isEmpty { return readNext() }
-    return waiting.removeFirst()
+/// Whether brackets or quotes of many lines are open, line by line; a cheap look that the parser has the last word over.
+struct OpenBrackets {
+  private enum Mode {
+    case bracket
+    case tripleQuote
+    case quote
+    /// `\(` within a string.
+    case interpolation
+  }
+  private var open: [Mode] = []
+
+  var areOpen: Bool { !open.isEmpty }
+
+  mutating func read(_ line: String) {
+    // A cell marker ends whatever is open.
+    if line.hasPrefix("# %%") || line.hasPrefix("#%%") { open = [] }
+    var rest = Array(line.utf8)[...]
+    while let byte = rest.popFirst() {
+      switch open.last {
+      case .quote?: inQuote(byte, &rest)
+      case .tripleQuote?: inTripleQuote(byte, &rest)
+      case .bracket?, .interpolation?, nil:
+        if byte == UInt8(ascii: "#") { rest = [] }
+        inCode(byte, &rest)
+      }
+    }
+    while case .quote? = open.last { open.removeLast() }
+  }
+
+  private mutating func inCode(_ byte: UInt8, _ rest: inout ArraySlice<UInt8>) {
+    switch byte {
+    case UInt8(ascii: "("), UInt8(ascii: "["), UInt8(ascii: "{"): open.append(.bracket)
+    case UInt8(ascii: ")"), UInt8(ascii: "]"), UInt8(ascii: "}"): _ = open.popLast()
+    case UInt8(ascii: "\""):
+      if rest.starts(with: [byte, byte]) {
+        rest = rest.dropFirst(2)
+        open.append(.tripleQuote)
+      } else {
+        open.append(.quote)
+      }
+    default: break
+    }
+  }
+
+  private mutating func inQuote(_ byte: UInt8, _ rest: inout ArraySlice<UInt8>) {
+    if byte == UInt8(ascii: "\\") {
+      if rest.popFirst() == UInt8(ascii: "(") { open.append(.interpolation) }
+    } else if byte == UInt8(ascii: "\"") {
+      open.removeLast()
+    }
+  }
+
+  private mutating func inTripleQuote(_ byte: UInt8, _ rest: inout ArraySlice<UInt8>) {
+    if byte == UInt8(ascii: "\\") {
+      if rest.popFirst() == UInt8(ascii: "(") { open.append(.interpolation) }
+    } else if byte == UInt8(ascii: "\""), rest.starts(with: [byte, byte]) {
+      rest = rest.dropFirst(2)
+      open.removeLast()
+    }
   }
 }
 

@@ -1,7 +1,9 @@
 // The loop of the notebook: an entry from wherever entries come, run, and again.
 import Builtins
 import Glibc
+import Hub
 import Language
+import Notebooks
 
 extension Notebook {
   /// Opens the notebook on this process's streams and gives the exit code.
@@ -14,13 +16,14 @@ extension Notebook {
     let source = notebook.source(isScreen: isScreen)
     if isScreen {
       Terminal.write("zs \(ZsCommand.version) · :help · Ctrl-D leaves\n")
-      InterruptWatch.start()
+      InterruptWatch.start(host.session.activity)
     }
     return notebook.loop(source, isScreen: isScreen)
   }
 
   /// Runs entries until there are no more.
   private func loop(_ source: any LineSource, isScreen: Bool) -> Int32 {
+    self.source = source
     var saidHowToLeave = false
     while true {
       Interrupt.reset()
@@ -35,6 +38,11 @@ extension Notebook {
           Terminal.write("Ctrl-D leaves\n")
           saidHowToLeave = true
         }
+      case .edit(let text):
+        InterruptWatch.isRunning = true
+        edit(text: text.trimmed())
+        InterruptWatch.isRunning = false
+        if Interrupt.isTermination { return 128 + SIGTERM }
       case .cell(let text):
         let entry = text.trimmed()
         if !entry.isEmpty { source.remember(entry) }
@@ -52,13 +60,14 @@ extension Notebook {
   private func source(isScreen: Bool) -> any LineSource {
     if isScreen {
       let completer = Completer(
-        table: host.session.table,
+        table: host.session.table, directives: Notebook.directives, modelNames: KnownModel.all.map(\.name),
         globals: { [interpreter = host.interpreter] in
           interpreter.names.compactMap { name in interpreter.value(of: name).map { (name, $0) } }
-        },
-        modelNames: ["smollm2"])
+        })
       let hooks = EditorHooks(
-        completeness: { [unowned self] in completeness(of: $0) }, complete: { completer.complete($0, cursor: $1) }, pasted: Notebook.pasted)
+        completeness: { [unowned self] in completeness(of: $0) },
+        complete: { [unowned self] text, cursor in isChatting ? .none : completer.complete(text, cursor: cursor) },
+        pasted: Transcript.pasted)
       let mayUseEscapes = host.session.environment["TERM"] != "dumb" && !host.session.environment["TERM", default: ""].isEmpty
       if let editor = LineEditor(hooks: hooks, earlier: history.cells, mayUseEscapes: mayUseEscapes) { return editor }
       Terminal.warn("zs: the terminal cannot be set up for editing; reading plain lines\n")
@@ -67,22 +76,6 @@ extension Notebook {
       if case .incomplete = completeness(of: text) { return false }
       return true
     })
-  }
-
-  /// A paste without the prompts of a session that it was copied from, and without that session's output.
-  static func pasted(_ text: String) -> String {
-    let lines = text.split(separator: "\n", omittingEmptySubsequences: false)
-    guard let mark = lines.first(where: { $0.contains { !$0.isWhitespace } }), promptEnd(mark) != nil else { return text }
-    return lines.compactMap { line in promptEnd(line).map { String(line[$0...]) } }.joined(separator: "\n")
-  }
-
-  /// Where the text after `zs[3]› ` begins, nil where a line does not begin so.
-  private static func promptEnd(_ line: Substring) -> Substring.Index? {
-    guard line.hasPrefix("zs["), let mark = line.firstIndex(of: "›"), line[..<mark].dropFirst(3).first?.isNumber ?? false else {
-      return nil
-    }
-    let after = line.index(after: mark)
-    return after < line.endIndex && line[after] == " " ? line.index(after: after) : after
   }
 
   private static func makeFolder(_ path: String) {

@@ -3,6 +3,7 @@ import Builtins
 import Formats
 import Glibc
 import Language
+import Notebooks
 
 /// A program and what is to be done with it.
 struct Script {
@@ -20,7 +21,9 @@ struct Script {
 
   /// The program in a file.
   static func file(_ path: String) throws -> Script {
-    let (resolved, text) = try Host.read(path, nil)
+    var (resolved, text) = try Host.read(path, nil)
+    // A notebook runs as the program of cells that it stands for.
+    if NotebookFile(path: path) == .ipynb { text = NotebookFile.zs.write(try NotebookFile.ipynb.read(text)) }
     return Script(text: text, name: path, path: resolved)
   }
 
@@ -34,7 +37,7 @@ struct Script {
   /// Runs it and gives the exit code.
   func run() -> Int32 {
     Interrupt.install(isScript: true)
-    let host = Host(isInteractive: false, isQuiet: isJSON)
+    let host = Host(isInteractive: false, printing: isJSON ? .aside : .standard)
     host.interpreter.define("args", .list(arguments.map { .string($0) }))
     var chosen: Range<Int>?
     if let cells {
@@ -50,24 +53,29 @@ struct Script {
     host.progress.finish()
     if !host.output.isAtLineStart, !isJSON, Terminal.isOutputInteractive { host.output.write("\n") }
     host.output.flush()
-    host.report(result.notes, severity: "note")
+    report(result.notes, host, severity: "note")
     report(result.errors, host)
-    if result.status == .interrupted { Terminal.warn("interrupted\n") }
+    if result.status == .interrupted {
+      if hasJSONDiagnostics {
+        report([ZsError(kind: "interrupt", message: "interrupted")], host)
+      } else {
+        Terminal.warn("interrupted\n")
+      }
+    }
     if result.status == .finished, isJSON { return writeJSON(result.value ?? .none, host) }
     return host.output.isBroken ? ExitStatus.error : ExitStatus.of(result)
   }
 
-  private func report(_ errors: [ZsError], _ host: Host) {
-    guard hasJSONDiagnostics else { return host.report(errors) }
-    Terminal.warn(Script.jsonDiagnostics(errors, host))
+  private func report(_ errors: [ZsError], _ host: Host, severity: String = "error") {
+    guard hasJSONDiagnostics else { return host.report(errors, severity: severity) }
+    Terminal.warn(Script.jsonDiagnostics(errors, DiagnosticRenderer(sources: host.interpreter.sources), severity: severity))
   }
 
   /// Errors as one JSON object a line.
-  static func jsonDiagnostics(_ errors: [ZsError], _ host: Host) -> String {
-    let renderer = DiagnosticRenderer(sources: host.interpreter.sources)
-    return errors.map { error in
+  static func jsonDiagnostics(_ errors: [ZsError], _ renderer: DiagnosticRenderer, severity: String = "error") -> String {
+    errors.map { error in
       // A record holds strings and numbers only, which JSON always can.
-      ((try? renderer.record(error).json()) ?? "{}") + "\n"
+      ((try? renderer.record(error, severity: severity).json()) ?? "{}") + "\n"
     }.joined()
   }
 
@@ -87,7 +95,7 @@ struct Script {
     host.interpreter.define("args", .list([]))
     let errors = host.interpreter.check(text, name: name, path: path)
     if hasJSONDiagnostics {
-      Terminal.write(Script.jsonDiagnostics(errors, host))
+      Terminal.write(Script.jsonDiagnostics(errors, DiagnosticRenderer(sources: host.interpreter.sources)))
     } else if !errors.isEmpty {
       let renderer = DiagnosticRenderer(sources: host.interpreter.sources, colour: host.mayColourErrors)
       Terminal.warn(renderer.render(errors, most: 200) + "\n")

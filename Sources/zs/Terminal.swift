@@ -62,7 +62,7 @@ enum Terminal {
 /// Standard output collected in a buffer: written when it is large, when asked, and at the end of each cell.
 final class OutputBuffer {
   private var pending = ""
-  private let descriptor: Int32
+  private let descriptor: Int32?
   private let isPassedThrough: Bool
   /// Whether the last character written ended a line.
   private(set) var isAtLineStart = true
@@ -71,10 +71,10 @@ final class OutputBuffer {
   /// Called before anything reaches the screen, so that a progress line is not written into.
   var beforeWriting: () -> Void = {}
 
-  /// A buffer for a stream; a screen is written at once, so that streamed text is seen as it comes.
-  init(descriptor: Int32 = STDOUT_FILENO) {
+  /// A buffer for a stream, or for none at all; a screen is written at once, so that streamed text is seen as it comes.
+  init(descriptor: Int32? = STDOUT_FILENO) {
     self.descriptor = descriptor
-    isPassedThrough = isatty(descriptor) == 1
+    isPassedThrough = descriptor.map { isatty($0) == 1 } ?? false
   }
 
   func write(_ text: String) {
@@ -85,7 +85,10 @@ final class OutputBuffer {
   }
 
   func flush() {
-    if pending.isEmpty { return }
+    guard let descriptor, !pending.isEmpty else {
+      pending = ""
+      return
+    }
     beforeWriting()
     if !Terminal.write(pending, to: descriptor) { isBroken = true }
     pending.removeAll(keepingCapacity: true)

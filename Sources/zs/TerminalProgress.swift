@@ -8,17 +8,29 @@ import Language
 final class TerminalProgress: ProgressSink {
   private let isScreen: Bool
   private var start = 0.0
+  private var startDone = 0.0
   private var lastDrawn = 0.0
   private var lastTenth = -1
   private var current: Progress?
   private var isLineDrawn = false
+  /// Lines of a curve that stand above the line.
+  private var curveLines = 0
+  /// Whether curves may be coloured.
+  private let colour: Bool
 
-  init(isScreen: Bool) { self.isScreen = isScreen }
+  /// What ends sooner shows nothing.
+  private static let patience = 0.5
+
+  init(isScreen: Bool, colour: Bool = false) {
+    self.isScreen = isScreen
+    self.colour = colour
+  }
 
   func update(_ progress: Progress) {
     let now = monotonicSeconds()
     if current?.label != progress.label || progress.done < (current?.done ?? 0) {
       start = now
+      startDone = progress.done
       lastDrawn = 0
       lastTenth = -1
     }
@@ -32,31 +44,41 @@ final class TerminalProgress: ProgressSink {
       Terminal.warn("\n")
     }
     isLineDrawn = false
+    curveLines = 0
     current = nil
   }
 
-  /// Takes the drawn line away before other output.
+  /// Takes what is drawn away before other output.
   func clear() {
-    if isLineDrawn { Terminal.warn("\r\u{1B}[K") }
+    if isLineDrawn { Terminal.warn(toTop + "\u{1B}[J") }
     isLineDrawn = false
+    curveLines = 0
   }
+
+  /// To the first column of the first line that is drawn.
+  private var toTop: String { curveLines > 0 ? "\r\u{1B}[\(curveLines)A" : "\r" }
 
   private func updateScreen(_ progress: Progress, _ now: Double) {
     let isDone = progress.total.map { progress.done >= $0 } ?? false
-    guard isDone || now - lastDrawn >= 0.1 else { return }
+    guard isLineDrawn || now - start >= TerminalProgress.patience, isDone || now - lastDrawn >= 0.1 else { return }
     draw(progress, now)
   }
 
   private func draw(_ progress: Progress, _ now: Double) {
-    let width = Terminal.width(STDERR_FILENO)
-    Terminal.warn("\r" + TextWidth.cut(line(progress, now), to: width - 1) + "\u{1B}[K")
+    let (rows, columns) = Terminal.size(STDERR_FILENO)
+    var lines: [String] = []
+    if progress.curve.count > 2, rows >= 20 { lines = curveText(progress.curve, width: min(columns - 1, 72), height: 6, colour: colour) }
+    lines.append(TextWidth.cut(line(progress, now), to: columns - 1))
+    let top = isLineDrawn ? toTop : "\r"
+    Terminal.warn(top + lines.joined(separator: "\u{1B}[K\n") + "\u{1B}[K" + (lines.count - 1 < curveLines ? "\u{1B}[J" : ""))
+    curveLines = lines.count - 1
     isLineDrawn = true
     lastDrawn = now
   }
 
   private func updateLog(_ progress: Progress, _ now: Double) {
     let tenth = progress.total.map { $0 > 0 ? Int(progress.done / $0 * 10) : 10 } ?? 0
-    let isDue = lastTenth < 0 ? false : tenth > lastTenth || now - lastDrawn >= 30
+    let isDue = lastTenth < 0 || now - start < TerminalProgress.patience ? false : tenth > lastTenth || now - lastDrawn >= 30
     if lastTenth < 0 {
       lastTenth = tenth
       lastDrawn = now
@@ -75,8 +97,8 @@ final class TerminalProgress: ProgressSink {
     }
     if !progress.note.isEmpty { parts.append(progress.note) }
     let elapsed = now - start
-    if elapsed > 0.5, progress.done > 0 {
-      let rate = progress.done / elapsed
+    if elapsed > 0.5, progress.done > startDone {
+      let rate = (progress.done - startDone) / elapsed
       // Who has a note says there what a step costs.
       if progress.note.isEmpty {
         parts.append(progress.unit == "bytes" ? amount(rate, "bytes") + "/s" : compact((rate * 10).rounded() / 10) + " \(progress.unit)/s")
@@ -103,10 +125,14 @@ func monotonicSeconds() -> Double {
 
 /// A time span as people say it: "0.8 s", "1 m 20 s", "2 h 5 m".
 func duration(_ seconds: Double) -> String {
+  func digits(_ number: Double) -> String {
+    let rounded = number < 10 ? (number * 10).rounded() / 10 : number.rounded()
+    return rounded == rounded.rounded() ? String(Int(rounded)) : "\(rounded)"
+  }
   if !seconds.isFinite || seconds > 1e7 { return "?" }
-  if seconds < 0.001 { return "\(compact((seconds * 1e8).rounded() / 100)) µs" }
-  if seconds < 1 { return "\(compact((seconds * 1e4).rounded() / 10)) ms" }
-  if seconds < 60 { return "\(seconds < 10 ? compact((seconds * 10).rounded() / 10) : String(Int(seconds.rounded()))) s" }
+  if seconds < 0.001 { return digits(seconds * 1e6) + " µs" }
+  if seconds < 1 { return digits(seconds * 1e3) + " ms" }
+  if seconds < 60 { return digits(seconds) + " s" }
   let whole = Int(seconds)
   return whole < 3600 ? "\(whole / 60) m \(whole % 60) s" : "\(whole / 3600) h \(whole % 3600 / 60) m"
 }

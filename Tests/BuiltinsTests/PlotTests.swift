@@ -59,6 +59,51 @@ final class PlotTests: XCTestCase {
     XCTAssertTrue(svg.contains("a &lt; b &amp; c"))
   }
 
+  func testPNGIsWellFormed() throws {
+    let folder = NSTemporaryDirectory() + "zs-plot-\(UUID().uuidString)"
+    try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+    defer { XCTAssertNoThrow(try FileManager.default.removeItem(atPath: folder)) }
+    let plots = [
+      "plot(arange(100) ** 2, title: \"squares é…\")", "hist(randn(500))", "heatmap(randn(20, 30))", "scatter(randn(50), randn(50), randn(50))",
+      "plot([1])",
+    ]
+    for (index, plot) in plots.enumerated() {
+      let path = "\(folder)/\(index).png"
+      try TestSession().run("save(\(plot), \"\(path)\")")
+      let bytes = [UInt8](try Data(contentsOf: URL(fileURLWithPath: path)))
+      XCTAssertEqual(Array(bytes.prefix(8)), [0x89, 0x50, 0x4E, 0x47, 0x0D, 0x0A, 0x1A, 0x0A])
+      XCTAssertLessThan(bytes.count, 400_000, "compressed")
+      // Another program's inflation has the last word.
+      let check = """
+        import struct, zlib
+        b = open("\(path)", "rb").read(); place = 8; data = b""; kinds = []
+        while place < len(b):
+            n, = struct.unpack(">I", b[place:place + 4]); kind = b[place + 4:place + 8]; body = b[place + 8:place + 8 + n]
+            assert zlib.crc32(kind + body) == struct.unpack(">I", b[place + 8 + n:place + 12 + n])[0]
+            kinds.append(kind); data += body if kind == b"IDAT" else b""; place += 12 + n
+        w, h, depth, colour = struct.unpack(">IIBB", b[16:26])
+        raw = zlib.decompress(data)
+        assert kinds == [b"IHDR", b"IDAT", b"IEND"] and (w, h, depth, colour) == (1280, 720, 8, 2) and len(raw) == h * (w * 3 + 1), (w, h, len(raw))
+        assert len(set(raw)) > 2
+        """
+      let process = Process()
+      process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
+      process.arguments = ["python3", "-c", check]
+      try process.run()
+      process.waitUntilExit()
+      if process.terminationStatus == 127 { throw XCTSkip("python3 is not installed") }
+      XCTAssertEqual(process.terminationStatus, 0, plot)
+    }
+    assertErrors([("save(plot([1]), \"x.gif\")", ".png")])
+  }
+
+  func testScatter() throws {
+    let text = try shown("scatter([0, 1, 2], [0, 2, 1], height: 4, width: 24)")
+    XCTAssertEqual(text.unicodeScalars.filter { (0x2801...0x28FF).contains($0.value) }.count, 3, text)
+    XCTAssertEqual(try TestSession().source("scatter([0, 1, 2], [0, 2, 1]).svg.split(\"<circle\") |> len"), "4")
+    assertErrors([("scatter([1, 2])", "y as well"), ("scatter([1, 2], [1])", "as many")])
+  }
+
   func testSparkline() throws {
     assertPrograms([
       ("sparkline([0, 1, 2, 3, 4, 5, 6, 7])", "\"▁▂▃▄▅▆▇█\""), ("sparkline([1, 1])", "\"▄▄\""), ("sparkline([1, none, 2])", "\"▁ █\""),

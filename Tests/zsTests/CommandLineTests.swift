@@ -128,3 +128,90 @@ final class CommandLineTests: XCTestCase {
     XCTAssertEqual(try Binary.run(["-e", "print(1)"], environment: ["ZS_THREADS": "many"]).status, 2)
   }
 }
+
+/// Notebooks from the command line: converting, verifying, running by cell.
+final class NotebookCommandTests: XCTestCase {
+  private let program =
+    "# %% Numbers\nx = [1, 2, 3]\nx\n\n# %% [markdown] Why\n# Some *prose*.\n\n# %% Sum\nsum(x) / 7\n\n# %%\n|> round(2)\n"
+
+  func testConvertBothWays() throws {
+    let path = try Binary.file(program)
+    let notebook = path.replacingOccurrences(of: ".zs", with: ".ipynb")
+    XCTAssertEqual(try Binary.run(["convert", path, notebook]).status, 0)
+    let back = path.replacingOccurrences(of: ".zs", with: "-back.zs")
+    XCTAssertEqual(try Binary.run(["convert", notebook, back]).status, 0)
+    XCTAssertEqual(try String(contentsOfFile: back, encoding: .utf8), program)
+    XCTAssertEqual(try Binary.run(["--json", notebook]).output, "0.86\n", "a notebook runs as the program it stands for")
+    XCTAssertEqual(try Binary.run(["convert", path, "/tmp/no-ending"]).status, 1)
+    XCTAssertEqual(try Binary.run(["convert", "no/such.ipynb", notebook]).status, 1)
+    XCTAssertTrue(try Binary.run(["convert", path, "x.pdf"]).errors.contains(".ipynb"))
+  }
+
+  func testVerifyFindsWhatChanged() throws {
+    let path = try Binary.file(program)
+    for ending in ["md", "ipynb", "html"] {
+      let page = path.replacingOccurrences(of: ".zs", with: "." + ending)
+      XCTAssertEqual(try Binary.run(["convert", "--run", path, page]).status, 0)
+      let same = try Binary.run(["verify", page])
+      XCTAssertEqual(same.status, 0, same.output + same.errors)
+      XCTAssertTrue(same.output.contains("3 cells as recorded, 0 different"), same.output)
+      let text = try String(contentsOfFile: page, encoding: .utf8)
+      let changed = text.replacingOccurrences(of: "0.857142857142857", with: "0.95")
+      XCTAssertNotEqual(changed, text, ending)
+      try Data(changed.utf8).write(to: URL(fileURLWithPath: page))
+      let different = try Binary.run(["verify", page])
+      XCTAssertEqual(different.status, 3, ending)
+      XCTAssertTrue(different.output.contains("≠ In[2] sum(x) / 7"), different.output)
+      XCTAssertEqual(try Binary.run(["verify", "--rtol", "0.2", page]).status, 0, ending)
+    }
+    XCTAssertEqual(try Binary.run(["verify", path]).status, 1, "a program has no results to compare with")
+    XCTAssertEqual(try Binary.run(["verify", "no/such.md"]).status, 1)
+  }
+
+  func testASavedSessionRunsAgain() throws {
+    let folder = URL(fileURLWithPath: try Binary.file("")).deletingLastPathComponent().path
+    let saved = folder + "/saved.zs"
+    let session = try Binary.run([], input: "[3, 1, 2]\n|> sort\nnope(1)\nOut[1] == ans\n:save \(saved)\n:save \(saved)\n")
+    XCTAssertTrue(session.output.contains("3 cells in \(saved); 1 that did not finish is left out"), session.output)
+    let again = try Binary.run(["--json", saved])
+    XCTAssertEqual(again.output, "false\n", again.errors)
+    XCTAssertEqual(try Binary.run([], input: ":load \(saved)\nlen(In[1])\n").output, "[3, 1, 2]\n[1, 2, 3]\nfalse\n9\n")
+    let refused = try Binary.run([], input: "1\n:save \(saved)\n:save! \(saved)\n")
+    XCTAssertTrue(refused.errors.contains("is there already"), refused.errors)
+    XCTAssertTrue(refused.output.contains("1 cell in"), refused.output)
+  }
+
+  func testDirectivesOnCells() throws {
+    let stale = try Binary.run([], input: "x = 1\ny = x + 1\nx = 5\n:rerun stale\ny\n:rerun 2-3 9\n:rerun 1\nx\n:reset\nx\n1\n")
+    XCTAssertTrue(stale.output.hasPrefix("zs[4]› y = x + 1\n6\n"), stale.output)
+    XCTAssertTrue(stale.errors.contains("there is no cell 9"), stale.errors)
+    XCTAssertTrue(stale.output.contains("zs[6]› x = 1\n1\n"), stale.output)
+    XCTAssertTrue(stale.output.contains("forgot 2 names and 7 cells"), stale.output)
+    XCTAssertTrue(stale.errors.contains("'x' is not defined"), stale.errors)
+    XCTAssertTrue(stale.output.hasSuffix("\n1\n"))
+  }
+
+  func testDiagnosticsAsJSONForEveryKind() throws {
+    let cases: [(arguments: [String], kind: String)] = [
+      (["-e", "x ="], "syntax"), (["-e", "nope"], "name"), (["-e", "1 // 0"], "arithmetic"), (["-e", "fail \"a\""], "fail"),
+      (["-e", "assert 1 == 2"], "assertion"), (["no/such.zs"], "file"), (["-e", "import \"gone.zs\" as g"], "file"),
+      (["-e", "zeros(2) + zeros(3)"], "shape"), (["-e", "print(1, ends: 2)"], "argument"),
+    ]
+    for (arguments, kind) in cases {
+      let outcome = try Binary.run(["--diagnostics", "json"] + arguments)
+      let lines = outcome.errors.split(separator: "\n")
+      XCTAssertEqual(lines.count, 1, outcome.errors)
+      let record = try JSONSerialization.jsonObject(with: Data((lines.first ?? "").utf8)) as? [String: Any]
+      XCTAssertEqual(record?["kind"] as? String, kind, outcome.errors)
+      XCTAssertEqual(record?["severity"] as? String, "error")
+    }
+  }
+
+  func testAnUnclosedBracketInALongInputIsNoTrouble() throws {
+    let input = "f(\n" + String(repeating: "1 + 1;\n", count: 20_000) + "2 + 2\n"
+    let start = Date()
+    let outcome = try Binary.run([], input: input)
+    XCTAssertTrue(outcome.output.hasSuffix("4\n"))
+    XCTAssertLessThan(Date().timeIntervalSince(start), 20)
+  }
+}

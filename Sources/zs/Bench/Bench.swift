@@ -71,7 +71,7 @@ final class Bench {
   typealias Row = (name: String, measure: (Bench) throws -> BenchRow)
 
   /// All rows that there are, in the order they are printed.
-  static var rows: [Row] { KernelBench.rows + ModelBench.rows }
+  static var rows: [Row] { KernelBench.rows + ModelBench.rows + LanguageBench.rows }
 
   /// The most memory the process ever held, in MiB.
   static func peakMebibytes() -> Double {

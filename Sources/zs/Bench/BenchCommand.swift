@@ -18,7 +18,7 @@ struct BenchCommand: ParsableCommand {
     Interrupt.install(isScript: true)
     let wanted = Bench.rows.filter { row in only.isEmpty || only.contains { row.name == $0 || row.name.hasPrefix($0 + ":") } }
     if wanted.isEmpty { throw ValidationError("no row of that name; rows are " + Bench.rows.map(\.name).joined(separator: ", ")) }
-    let bench = Bench(isQuick: quick, host: Host(isInteractive: false, isQuiet: json))
+    let bench = Bench(isQuick: quick, host: Host(isInteractive: false, printing: json ? .aside : .standard))
     var rows: [BenchRow] = []
     for row in wanted {
       if Interrupt.presses > 0 { throw ArgumentParser.ExitCode(ExitStatus.interrupted) }
