@@ -66,14 +66,11 @@ func pictureBuiltins() -> [Builtin] {
       returns: "none", summary: "Writes rows under headings.", example: "table([{id: 1, text: \"aye\"}, {id: 2, text: \"nay\"}])"
     ) { call in try writeTable(call) },
     Builtin(
-      "save", category: "Looking", [Parameter("plot", .object("plot")), Parameter("path", .string, help: "ends in .svg")],
-      returns: "none", summary: "Writes a plot as SVG.", example: "save(plot([1, 3, 2]), \"/tmp/zs-example.svg\")"
+      "save", category: "Looking", [Parameter("plot", .object("plot")), Parameter("path", .string, help: "ends in .svg; a strip's also in .html")],
+      returns: "none", summary: "Writes a plot as SVG, a strip of tokens as SVG or HTML.",
+      example: "save(plot([1, 3, 2]), \"/tmp/zs-example.svg\")"
     ) { call in
-      let path = try call.string("path")
-      guard path.lowercased().hasSuffix(".svg") else {
-        throw ZsError("a plot is saved as SVG, not as '\(path)'", hint: "save(plot, \"x.svg\")", argument: "path")
-      }
-      try AtomicFile.write(try call.object("plot", as: PlotValue.self).svg(), to: path)
+      try savePicture(try call.object("plot", as: (any ObjectValue).self), to: try call.string("path"))
       return .none
     },
   ]
@@ -210,4 +207,13 @@ private func writeTable(_ call: Call) throws -> Value {
   let text = table(rows, headings: headings).text(width: session?.width() ?? 100, maxRows: 200, colour: session?.colour ?? false)
   call.context.write(text + "\n")
   return .none
+}
+
+private func savePicture(_ picture: any ObjectValue, to path: String) throws {
+  let ending = path.lowercased()
+  if ending.hasSuffix(".html"), let strip = picture as? TokenStripValue { return try AtomicFile.write(strip.html(), to: path) }
+  guard ending.hasSuffix(".svg"), let drawing = picture as? any SVGDrawing else {
+    throw ZsError("a plot is saved as SVG, not as '\(path)'", hint: "save(plot, \"x.svg\")", argument: "path")
+  }
+  try AtomicFile.write(drawing.svg(), to: path)
 }

@@ -16,7 +16,7 @@ extension PlotValue {
     case .heat(let rows): body = heat(rows)
     }
     if !options.title.isEmpty {
-      body.append("<text x=\"\(width / 2)\" y=\"20\" text-anchor=\"middle\" font-weight=\"bold\">\(escaped(options.title))</text>")
+      body.append("<text x=\"\(width / 2)\" y=\"20\" text-anchor=\"middle\" font-weight=\"bold\">\(escapedMarkup(options.title))</text>")
     }
     return """
       <svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 \(Int(width)) \(Int(height))" width="\(Int(width))" height="\(Int(height))" \
@@ -44,7 +44,7 @@ extension PlotValue {
       if !one.name.isEmpty {
         let line = frame.top + 14 + 16 * Double(index)
         body.append("<rect x=\"\(frame.right - 150)\" y=\"\(line - 8)\" width=\"14\" height=\"3\" fill=\"\(ink)\"/>")
-        body.append("<text x=\"\(frame.right - 130)\" y=\"\(line - 2)\">\(escaped(one.name))</text>")
+        body.append("<text x=\"\(frame.right - 130)\" y=\"\(line - 2)\">\(escapedMarkup(one.name))</text>")
       }
     }
     return body
@@ -125,25 +125,11 @@ extension PlotValue {
       body.append("<text x=\"\(frame.left - 6)\" y=\"\(at)\" text-anchor=\"end\" dominant-baseline=\"middle\">\(label)</text>")
     }
     if !options.xLabel.isEmpty {
-      body.append("<text x=\"\(width / 2)\" y=\"\(height - 8)\" text-anchor=\"middle\">\(escaped(options.xLabel))</text>")
+      body.append("<text x=\"\(width / 2)\" y=\"\(height - 8)\" text-anchor=\"middle\">\(escapedMarkup(options.xLabel))</text>")
     }
     return body
   }
 
   private func pixel(across place: Double) -> String { fixed(frame.left + place * (frame.right - frame.left), 1) }
   private func pixel(up place: Double) -> String { fixed(frame.bottom - place * (frame.bottom - frame.top), 1) }
-}
-
-private func escaped(_ text: String) -> String {
-  var result = ""
-  for character in text {
-    switch character {
-    case "<": result += "&lt;"
-    case ">": result += "&gt;"
-    case "&": result += "&amp;"
-    case "\"": result += "&quot;"
-    default: result.append(character)
-    }
-  }
-  return result
 }

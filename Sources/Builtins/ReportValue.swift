@@ -22,13 +22,22 @@ public final class ReportValue: ObjectValue {
   let lossAfter: Double?
   /// Texts and tokens of the examples the report speaks of.
   let texts: ExampleTexts
+  /// What the trainer keeps of it; nil for reports of other data.
+  let remembered: RememberedReport?
+  /// What it warns of.
+  let gauges: [Gauge]
 
-  init(_ report: StepReport, kind: Kind, texts: ExampleTexts, note: String = "", lossAfter: Double? = nil) {
+  init(
+    _ report: StepReport, kind: Kind, texts: ExampleTexts, note: String = "", lossAfter: Double? = nil,
+    remembered: RememberedReport? = nil, gauges: [Gauge] = []
+  ) {
     self.report = report
     self.kind = kind
     self.texts = texts
     self.note = note
     self.lossAfter = lossAfter
+    self.remembered = remembered
+    self.gauges = gauges
   }
 
   /// The name that `type(x)` gives.
@@ -38,7 +47,7 @@ public final class ReportValue: ObjectValue {
 
   /// Loss, norms, and for DPO the pairs; every metric under TRL's name works in brackets.
   public var fieldNames: [String] {
-    ["step", "loss", "grad_norm", "learning_rate", "metrics"] + (isPreference ? ["accuracy", "margin", "pairs"] : ["rows"])
+    ["step", "loss", "grad_norm", "learning_rate", "metrics"] + (isPreference ? ["accuracy", "margin", "pairs", "gauges"] : ["rows"])
       + (lossAfter == nil ? [] : ["loss_after"])
   }
 
@@ -53,6 +62,7 @@ public final class ReportValue: ObjectValue {
     case "accuracy" where isPreference: .float(report.metrics["rewards/accuracies"] ?? .nan)
     case "margin" where isPreference: .float(report.metrics["rewards/margins"] ?? .nan)
     case "pairs" where isPreference: .list(report.pairs.map { .map(pairMap($0)) })
+    case "gauges" where isPreference: .list(gauges.map(\.value))
     case "rows" where !isPreference: .list(report.rows.map { .map(rowMap($0)) })
     case "loss_after": lossAfter.map { .float($0) }
     default: report.metrics[name].map { metricValue(name, $0) }
@@ -108,20 +118,30 @@ public final class ReportValue: ObjectValue {
       parts.append("lr \(compact(report.learningRate))")
     }
     if !note.isEmpty { parts.append(note) }
-    let table = isPreference ? pairTable() : rowTable()
-    return parts.joined(separator: " · ") + "\n" + table.text(width: options.width, maxRows: options.maxRows, colour: options.colour)
+    let table = isPreference ? pairTable(width: options.width) : rowTable()
+    let lines = [parts.joined(separator: " · "), table.text(width: options.width, maxRows: options.maxRows, colour: options.colour)]
+    return (lines + gaugeLines(options)).joined(separator: "\n")
   }
 
-  private func pairTable() -> TextTable {
-    let headings = ["pair", "prompt", "loss", "weight", "chosen", "rejected", "margin", "tokens", ""]
+  /// What the gauges say, a line or two each.
+  func gaugeLines(_ options: DisplayOptions) -> [String] {
+    gauges.flatMap { gauge in
+      wrapped("▲ " + gauge.says, width: options.width, indent: "  ").map { options.colour ? "\u{1B}[33m\($0)\u{1B}[0m" : $0 }
+    }
+  }
+
+  /// Log-probs have a column of their own where the screen is wide enough for it.
+  private func pairTable(width: Int) -> TextTable {
+    let isWide = width >= 92
+    let headings = ["pair", "prompt", "loss", "weight", "chosen", "rejected", "margin"] + (isWide ? ["log π"] : []) + ["tokens", ""]
     let rows = report.pairs.enumerated().map { number, pair in
       [
         "\(number)", shortText(texts.pair(pair.index).prompt), printf("%.4f", pair.loss), printf("%.4f", pair.weight),
         printf("%+.4f", pair.rewardChosen), printf("%+.4f", pair.rewardRejected), printf("%+.4f", pair.margin),
-        "\(pair.chosen.ids.count)/\(pair.rejected.ids.count)", pair.margin < 0 ? "wrong" : "",
-      ]
+      ] + (isWide ? ["\(printf("%.1f", pair.chosen.sum))/\(printf("%.1f", pair.rejected.sum))"] : [])
+        + ["\(pair.chosen.ids.count)/\(pair.rejected.ids.count)", pair.margin < 0 ? "wrong" : ""]
     }
-    return TextTable(headings: headings, rows: rows, numeric: [true, false, true, true, true, true, true, true, false])
+    return TextTable(headings: headings, rows: rows, numeric: headings.map { $0 != "prompt" && !$0.isEmpty })
   }
 
   private func rowTable() -> TextTable {

@@ -20,12 +20,14 @@ public final class TrainerValue: ObjectValue {
   let skipped: [SkippedRow]
   /// Examples that were cut to the limit.
   let cut: Int
+  /// The reports it gave.
+  let memory: ReportMemory
   /// What `run` evaluates now and then.
   var evaluation: (objective: any Objective, texts: ExampleTexts, every: Int)?
 
   init(
     loop: TrainLoop, policy: LanguageModel, name: String, options: ValueMap, texts: ExampleTexts, encoder: ExampleEncoder,
-    skipped: [SkippedRow], cut: Int
+    skipped: [SkippedRow], cut: Int, memory: ReportMemory = ReportMemory()
   ) {
     self.loop = loop
     self.policy = policy
@@ -35,6 +37,7 @@ public final class TrainerValue: ObjectValue {
     self.encoder = encoder
     self.skipped = skipped
     self.cut = cut
+    self.memory = memory
   }
 
   /// The name that `type(x)` gives.

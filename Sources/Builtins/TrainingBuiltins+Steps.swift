@@ -31,7 +31,7 @@ func stepBuiltins() -> [Builtin] {
       summary: "The report of the next batch without updating: the gradient is computed and dropped.", example: made + "inspect(t).loss"
     ) { call in
       let trainer = try call.trainer()
-      return .object(ReportValue(try trainer.loop.inspect(poll: call.poll), kind: .inspection, texts: trainer.texts))
+      return .object(trainer.value(try trainer.loop.inspect(poll: call.poll), kind: .inspection))
     },
     Builtin(
       "back", category: category, [trainerParameter, Parameter("n", .int, default: 1, range: 0...1e9, help: "how many updates")],
@@ -69,7 +69,7 @@ func stepBuiltins() -> [Builtin] {
       let trainer = try call.trainer()
       let (objective, texts) = try evaluationObjective(of: trainer, "data", call)
       let report = try trainer.loop.evaluate(objective, poll: call.poll)
-      return .object(ReportValue(report, kind: .evaluation, texts: texts))
+      return .object(trainer.value(report, kind: .evaluation, texts: texts))
     },
     Builtin(
       "grad_norms", category: category, [trainerParameter], returns: "list",
@@ -107,10 +107,10 @@ private func whatIf(_ call: Call) throws -> Value {
   let note = call.options.map { "\($0.key): \($0.value.source)" }.joined(separator: ", ")
   guard optimizerOptions.contains(where: { call.given($0) }) else {
     let report = try trainer.loop.inspect(under: objective, poll: call.poll)
-    return .object(ReportValue(report, kind: .whatIf, texts: trainer.texts, note: note))
+    return .object(trainer.value(report, kind: .whatIf, note: note))
   }
   let (report, after) = try trainer.loop.tryStep(under: objective, options: try source.trainOptions(), poll: call.poll)
-  return .object(ReportValue(report, kind: .whatIf, texts: trainer.texts, note: note, lossAfter: after))
+  return .object(trainer.value(report, kind: .whatIf, note: note, lossAfter: after))
 }
 
 private func forkTrainer(_ call: Call) throws -> Value {
@@ -125,7 +125,8 @@ private func forkTrainer(_ call: Call) throws -> Value {
   let kind = trainer.texts.isPreference ? "dpo" : "sft"
   let fork = TrainerValue(
     loop: try trainer.loop.fork(onto: model), policy: model, name: "\(kind)#\(session.number(for: kind))", options: trainer.options,
-    texts: trainer.texts, encoder: trainer.encoder, skipped: trainer.skipped, cut: trainer.cut)
+    texts: trainer.texts, encoder: trainer.encoder, skipped: trainer.skipped, cut: trainer.cut,
+    memory: trainer.memory.copy())
   fork.evaluation = trainer.evaluation
   return .object(fork)
 }
@@ -138,22 +139,19 @@ private func advance(_ trainer: TrainerValue, by count: Int, _ call: Call, isRun
   let showsProgress = isRun || count > 1
   let logEvery = try OptionSource(call: call, fallback: trainer.options).int("log_every")
   let clock = ContinuousClock()
-  var last: StepReport?
+  var last: ReportValue?
   defer { if showsProgress { session.progress.finish() } }
   repeat {
     let began = clock.now
-    let report = try loop.step(poll: call.poll)
-    last = report
+    let value = try trainer.takeStep(poll: call.poll)
+    last = value
     let seconds = (clock.now - began) / .seconds(1)
     if showsProgress, loop.stepCount % logEvery == 0 || loop.stepCount == end {
-      session.progress.update(progress(report, of: loop, end: end, seconds: seconds))
-    }
-    if let evaluation = trainer.evaluation, loop.stepCount % evaluation.every == 0 || loop.stepCount == loop.totalSteps {
-      loop.recordEvaluation(try loop.evaluate(evaluation.objective, poll: call.poll))
+      session.progress.update(progress(value.report, of: loop, end: end, seconds: seconds))
     }
   } while loop.stepCount < end
   guard let last else { throw ZsError("no step was taken") }
-  return ReportValue(last, kind: .step, texts: trainer.texts)
+  return last
 }
 
 private func progress(_ report: StepReport, of loop: TrainLoop, end: Int, seconds: Double) -> Progress {
