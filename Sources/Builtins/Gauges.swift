@@ -5,13 +5,13 @@ import Language
 import Training
 
 /// A warning that a report shows.
-struct Gauge {
+package struct Gauge {
   /// `saturation`, `falling_chosen` or `length_bias`.
-  let name: String
+  package let name: String
   /// The share, the nats or the rank correlation it speaks of.
-  let number: Double
+  package let number: Double
   /// What it is and what to do, in words.
-  let says: String
+  package let says: String
 
   var value: Value { .map(["name": .string(name), "value": .float(number), "says": .string(says)]) }
 }
@@ -19,13 +19,12 @@ struct Gauge {
 /// The weight below which a pair moves nothing.
 private let negligibleWeight = 0.01
 
-/// The gauges that have something to say of a report, given the trainer's past.
-func gauges(_ report: StepReport, of trainer: TrainerValue, kind: ReportValue.Kind) -> [Gauge] {
+/// The gauges that have something to say of a report, given what came before.
+package func gauges(_ report: StepReport, earlier: [PairReport], history: MetricLog, kind: ReportValue.Kind) -> [Gauge] {
   guard !report.pairs.isEmpty else { return [] }
-  let recent = trainer.memory.steps(upTo: report.step - 1).suffix(16).flatMap(\.report.pairs)
   return [
-    saturation(report.pairs), fallingChosen(report, trainer.loop.history, kind: kind),
-    lengthBias(kind == .evaluation ? report.pairs : recent + report.pairs),
+    saturation(report.pairs), fallingChosen(report, history),
+    lengthBias(kind == .evaluation ? report.pairs : earlier + report.pairs),
   ].compactMap { $0 }
 }
 
@@ -41,7 +40,7 @@ private func saturation(_ pairs: [PairReport]) -> Gauge? {
 }
 
 /// Chosen answers that lost probability: the usual surprise of DPO, since only the difference is asked for.
-private func fallingChosen(_ report: StepReport, _ history: MetricLog, kind: ReportValue.Kind) -> Gauge? {
+private func fallingChosen(_ report: StepReport, _ history: MetricLog) -> Gauge? {
   let ratios = report.pairs.map { $0.chosen.sum - $0.chosen.referenceSum }
   let mean = ratios.reduce(0, +) / Double(ratios.count)
   guard mean <= -1 else { return nil }

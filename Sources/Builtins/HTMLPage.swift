@@ -1,7 +1,7 @@
 // The frame of the pages that zs writes: one file, no external resource, light and dark as the reader's system has it.
 
 /// Text as it may stand in HTML and SVG, in an element or in an attribute's quotes; what XML cannot hold becomes U+FFFD.
-func escapedMarkup(_ text: String) -> String {
+package func escapedMarkup(_ text: String) -> String {
   var result = String.UnicodeScalarView()
   for scalar in text.unicodeScalars {
     switch scalar {

@@ -66,7 +66,8 @@ func pictureBuiltins() -> [Builtin] {
       returns: "none", summary: "Writes rows under headings.", example: "table([{id: 1, text: \"aye\"}, {id: 2, text: \"nay\"}])"
     ) { call in try writeTable(call) },
     Builtin(
-      "save", category: "Looking", [Parameter("plot", .object("plot")), Parameter("path", .string, help: "ends in .svg; a strip's also in .html")],
+      "save", category: "Looking",
+      [Parameter("plot", .object("plot")), Parameter("path", .string, help: "ends in .svg; a strip's also in .html")],
       returns: "none", summary: "Writes a plot as SVG, a strip of tokens as SVG or HTML.",
       example: "save(plot([1, 3, 2]), \"/tmp/zs-example.svg\")"
     ) { call in

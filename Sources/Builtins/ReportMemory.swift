@@ -5,8 +5,8 @@ import Glibc
 import Training
 
 /// One report, as long as the trainer remembers it.
-final class RememberedReport {
-  fileprivate(set) var report: StepReport
+package final class RememberedReport {
+  package fileprivate(set) var report: StepReport
   let kind: ReportValue.Kind
   let note: String
   /// What its examples say.
@@ -25,10 +25,10 @@ final class RememberedReport {
   }
 
   /// Marks a pair or row as looked into.
-  func look(at number: Int) { looked.insert(number) }
+  package func look(at number: Int) { looked.insert(number) }
 
   /// Whether log-probs of single tokens are still there.
-  var hasTokens: Bool { report.pairs.contains { !$0.chosen.logProbs.isEmpty } || report.rows.contains { !$0.documents.isEmpty } }
+  package var hasTokens: Bool { report.pairs.contains { !$0.chosen.logProbs.isEmpty } || report.rows.contains { !$0.documents.isEmpty } }
 
   /// Bytes that the report takes beyond what the trainer's examples hold anyway.
   fileprivate var bytes: Int {
@@ -50,13 +50,13 @@ final class RememberedReport {
 }
 
 /// The reports of one trainer, oldest first.
-final class ReportMemory {
-  private(set) var entries: [RememberedReport]
+package final class ReportMemory {
+  package private(set) var entries: [RememberedReport]
   private let budget: Int
-  private var bytes = 0
+  package private(set) var bytes = 0
 
   /// A memory of at most `budget` bytes.
-  init(budget: Int = 64 << 20, entries: [RememberedReport] = []) {
+  package init(budget: Int = 64 << 20, entries: [RememberedReport] = []) {
     self.budget = budget
     self.entries = entries
     bytes = entries.reduce(0) { $0 + $1.bytes }
@@ -66,7 +66,7 @@ final class ReportMemory {
   func copy() -> ReportMemory { ReportMemory(budget: budget, entries: entries) }
 
   /// Takes a report in; a step that was undone and is taken again replaces its report and all later ones.
-  func remember(_ report: StepReport, kind: ReportValue.Kind, note: String, texts: ExampleTexts) -> RememberedReport {
+  package func remember(_ report: StepReport, kind: ReportValue.Kind, note: String, texts: ExampleTexts) -> RememberedReport {
     if kind == .step { drop { $0.kind == .step && $0.report.step >= report.step } }
     let entry = RememberedReport(report, kind: kind, note: note, texts: texts)
     entries.append(entry)
@@ -76,7 +76,7 @@ final class ReportMemory {
   }
 
   /// The steps that are still done: those up to `count`.
-  func steps(upTo count: Int) -> [RememberedReport] { entries.filter { $0.kind == .step && $0.report.step <= count } }
+  package func steps(upTo count: Int) -> [RememberedReport] { entries.filter { $0.kind == .step && $0.report.step <= count } }
 
   private func drop(_ isDropped: (RememberedReport) -> Bool) {
     entries.removeAll(where: isDropped)
@@ -89,9 +89,12 @@ final class ReportMemory {
       entry.forgetTokens()
       bytes += entry.bytes
     }
-    while bytes > budget, let first = entries.first, first !== newest {
-      bytes -= first.bytes
-      entries.removeFirst()
+    // Whole reports go only then: first those that nobody looked into, then the others, oldest first.
+    for isLooked in [false, true] {
+      while bytes > budget, let index = entries.firstIndex(where: { $0 !== newest && $0.looked.isEmpty != isLooked }) {
+        bytes -= entries[index].bytes
+        entries.remove(at: index)
+      }
     }
   }
 }
@@ -102,10 +105,11 @@ extension TrainerValue {
     _ report: StepReport, kind: ReportValue.Kind, note: String = "", lossAfter: Double? = nil, texts: ExampleTexts? = nil
   ) -> ReportValue {
     let texts = texts ?? self.texts
+    let earlier = memory.steps(upTo: report.step - 1).suffix(16).flatMap(\.report.pairs)
     let remembered = memory.remember(report, kind: kind, note: note, texts: texts)
     return ReportValue(
       report, kind: kind, texts: texts, note: note, lossAfter: lossAfter, remembered: remembered,
-      gauges: gauges(report, of: self, kind: kind))
+      gauges: gauges(report, earlier: earlier, history: loop.history, kind: kind))
   }
 
   /// One update, with the evaluation that falls due after it.

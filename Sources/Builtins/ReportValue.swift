@@ -10,6 +10,8 @@ public final class ReportValue: ObjectValue {
   public enum Kind: String, Sendable {
     case step, inspection, evaluation
     case whatIf = "what if"
+    /// A forward pass over the next batch: there is no gradient.
+    case preview = "next batch"
   }
 
   /// The numbers.
@@ -56,7 +58,7 @@ public final class ReportValue: ObjectValue {
     switch name {
     case "step": .int(Int64(report.step))
     case "loss": .float(report.loss)
-    case "grad_norm": kind == .evaluation ? Value.none : .float(report.gradNorm)
+    case "grad_norm": kind == .evaluation || kind == .preview ? Value.none : .float(report.gradNorm)
     case "learning_rate": kind == .evaluation ? Value.none : .float(report.learningRate)
     case "metrics": .map(metricMap(report.metrics))
     case "accuracy" where isPreference: .float(report.metrics["rewards/accuracies"] ?? .nan)
@@ -105,21 +107,24 @@ public final class ReportValue: ObjectValue {
     ]
   }
 
-  /// The numbers on one line, then a table of the pairs or rows.
-  public func display(_ options: DisplayOptions) -> String {
+  /// The numbers on one line.
+  var headline: String {
     var parts = ["\(kind == .step ? "step" : "\(kind.rawValue), step") \(report.step)", "loss \(printf("%.4f", report.loss))"]
     if let lossAfter { parts.append("after the update \(printf("%.4f", lossAfter))") }
     if isPreference {
       parts.append("accuracy \(printf("%.2f", report.metrics["rewards/accuracies"] ?? .nan))")
       parts.append("margin \(printf("%+.4f", report.metrics["rewards/margins"] ?? .nan))")
     }
-    if kind != .evaluation {
-      parts.append("grad norm \(compact(report.gradNorm))")
-      parts.append("lr \(compact(report.learningRate))")
-    }
+    if kind != .evaluation, kind != .preview { parts.append("grad norm \(compact(report.gradNorm))") }
+    if kind != .evaluation { parts.append("lr \(compact(report.learningRate))") }
     if !note.isEmpty { parts.append(note) }
+    return parts.joined(separator: " · ")
+  }
+
+  /// The numbers on one line, then a table of the pairs or rows.
+  public func display(_ options: DisplayOptions) -> String {
     let table = isPreference ? pairTable(width: options.width) : rowTable()
-    let lines = [parts.joined(separator: " · "), table.text(width: options.width, maxRows: options.maxRows, colour: options.colour)]
+    let lines = [headline, table.text(width: options.width, maxRows: options.maxRows, colour: options.colour)]
     return (lines + gaugeLines(options)).joined(separator: "\n")
   }
 

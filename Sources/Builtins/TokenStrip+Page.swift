@@ -9,7 +9,7 @@ private let margin = 12.0
 
 extension TokenStrip {
   /// The strip as part of a page made by `htmlPage`.
-  func html() -> String {
+  package func html() -> String {
     let blocks = sides.map { side -> String in
       let sum = side.sum.map { " <span class=\"sum\">Σ \(printf(measure == .delta ? "%+.4f" : "%.2f", $0))</span>" } ?? ""
       let tokens = side.tokens.map(htmlToken).joined()
@@ -31,11 +31,14 @@ extension TokenStrip {
   }
 
   private func htmlLegend() -> String {
-    guard let ends else { return "<p class=\"legend\">\(escapedMarkup(caption))\(measure == .delta ? ": all 0, the policy equals the reference" : "")</p>" }
+    guard let ends else {
+      return "<p class=\"legend\">\(escapedMarkup(caption))\(measure == .delta ? ": all 0, the policy equals the reference" : "")</p>"
+    }
     let steps = stride(from: -1.0, through: measure == .delta ? 1.0 : 0.0, by: 0.25).map { tone in
       "<i class=\"\(tone > 0 ? "up" : "down")\" style=\"--a:\(printf("%.2f", tone == 0 ? 0 : 0.08 + 0.8 * abs(tone)))\"></i>"
     }
-    return "<p class=\"legend\">\(escapedMarkup(caption)) <b>\(ends.low)</b> <span class=\"scale\">\(steps.joined())</span> <b>\(ends.high)</b></p>"
+    return
+      "<p class=\"legend\">\(escapedMarkup(caption)) <b>\(ends.low)</b> <span class=\"scale\">\(steps.joined())</span> <b>\(ends.high)</b></p>"
   }
 
   /// The strip as an SVG document.
@@ -43,7 +46,8 @@ extension TokenStrip {
     var body: [String] = []
     var y = margin + lineHeight
     func heading(_ text: String) {
-      body.append("<text x=\"\(margin)\" y=\"\(fixed(y, 1))\" font-weight=\"bold\" font-family=\"sans-serif\">\(escapedMarkup(text))</text>")
+      body.append(
+        "<text x=\"\(margin)\" y=\"\(fixed(y, 1))\" font-weight=\"bold\" font-family=\"sans-serif\">\(escapedMarkup(text))</text>")
       y += lineHeight
     }
     if !title.isEmpty { heading(title) }

@@ -17,7 +17,7 @@ extension TokenStrip {
   ///   - width: Columns to fill.
   ///   - colour: Whether escape codes may be used; without, `⁺⁺ ⁺ ⁻ ⁻⁻` after a token say where it lies.
   ///   - maxRows: Lines of text for each side; more are counted instead of shown.
-  func terminal(width: Int, colour: Bool, maxRows: Int = 10_000) -> String {
+  package func terminal(width: Int, colour: Bool, maxRows: Int = 10_000) -> String {
     let width = max(20, width)
     var lines: [String] = []
     if sides.count == 2, width >= sideBySideWidth {
@@ -32,7 +32,7 @@ extension TokenStrip {
     } else {
       for side in sides { lines += block(side, width: width, colour: colour, maxRows: maxRows).map(\.text) }
     }
-    lines.append(legend(colour: colour))
+    lines += colour ? [legend(colour: true)] : wrapped(legend(colour: false), width: width)
     return lines.joined(separator: "\n") + "\n"
   }
 

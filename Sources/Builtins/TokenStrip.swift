@@ -4,9 +4,9 @@
 import Language
 
 /// The tokens of a pair's answers, or of one example, with the numbers that colour them.
-struct TokenStrip {
+package struct TokenStrip {
   /// What the colour says.
-  enum Measure {
+  package enum Measure {
     /// log π − log π_ref: blue where the policy likes a token more than the reference does, red where less.
     case delta
     /// log π alone: the redder, the less expected.
@@ -16,20 +16,20 @@ struct TokenStrip {
   }
 
   /// One answer.
-  struct Side {
-    let title: String
-    let tokens: [TokenRow]
+  package struct Side {
+    package let title: String
+    package let tokens: [TokenRow]
     /// Σ of what is shown, for `delta` and `logProb`.
-    let sum: Double?
+    package let sum: Double?
   }
 
-  let sides: [Side]
-  let measure: Measure
+  package let sides: [Side]
+  package let measure: Measure
   /// The largest absolute value: the ends of the scale.
-  let range: Double
+  package let range: Double
 
   /// A strip of rows as `tokens` and `mask` make them.
-  init(_ rows: [TokenRow]) {
+  package init(_ rows: [TokenRow]) {
     let measure: Measure =
       rows.contains { $0.delta != nil } ? .delta : rows.contains { $0.logProb != nil } ? .logProb : .mask
     self.measure = measure
@@ -44,7 +44,7 @@ struct TokenStrip {
   }
 
   /// Where a token lies between the ends of the scale, from −1 to 1.
-  func tone(_ row: TokenRow) -> Double {
+  package func tone(_ row: TokenRow) -> Double {
     switch measure {
     case .delta: range > 0 ? max(-1, min(1, (row.delta ?? 0) / range)) : 0
     case .logProb: range > 0 ? max(-1, min(1, (row.logProb ?? 0) / range)) : 0
@@ -65,7 +65,9 @@ struct TokenStrip {
   var ends: (low: String, high: String)? {
     guard range > 0 else { return nil }
     switch measure {
-    case .delta: return ("−" + printf("%.3f", range), "+" + printf("%.3f", range))
+    case .delta:
+      let end = printf(range < 0.01 ? "%.1e" : "%.3f", range)
+      return ("−" + end, "+" + end)
     case .logProb: return ("−" + printf("%.2f", range), "0")
     case .mask: return nil
     }
@@ -99,19 +101,19 @@ struct TokenStrip {
 }
 
 /// A strip as a value: shown coloured in the terminal, `.svg` and `.html` for elsewhere.
-final class TokenStripValue: ObjectValue, SVGDrawing {
+package final class TokenStripValue: ObjectValue, SVGDrawing {
   let strip: TokenStrip
   let title: String
 
-  init(_ strip: TokenStrip, title: String) {
+  package init(_ strip: TokenStrip, title: String) {
     self.strip = strip
     self.title = title
   }
 
-  var typeName: String { "plot" }
-  var fieldNames: [String] { ["title", "svg", "html"] }
+  package var typeName: String { "plot" }
+  package var fieldNames: [String] { ["title", "svg", "html"] }
 
-  func field(_ name: String) throws -> Value? {
+  package func field(_ name: String) throws -> Value? {
     switch name {
     case "title": .string(title)
     case "svg": .string(svg())
@@ -120,22 +122,25 @@ final class TokenStripValue: ObjectValue, SVGDrawing {
     }
   }
 
-  func display(_ options: DisplayOptions) -> String {
+  package func display(_ options: DisplayOptions) -> String {
     strip.terminal(width: options.width, colour: options.colour && !options.plain)
   }
 
-  func svg() -> String { strip.svg(title: title) }
+  package func svg() -> String { strip.svg(title: title) }
 
   /// A page of its own.
-  func html() -> String { htmlPage(title: title, body: "<h1>\(escapedMarkup(title))</h1>\n" + strip.html()) }
+  package func html() -> String { htmlPage(title: title, body: "<h1>\(escapedMarkup(title))</h1>\n" + strip.html()) }
 
-  func plain() throws -> Value {
-    .map(["title": .string(title), "sides": .list(strip.sides.map { .map(["side": .string($0.title), "tokens": .list($0.tokens.map(\.value))]) })])
+  package func plain() throws -> Value {
+    .map([
+      "title": .string(title),
+      "sides": .list(strip.sides.map { .map(["side": .string($0.title), "tokens": .list($0.tokens.map(\.value))]) }),
+    ])
   }
 }
 
 /// A drawing that can be written as an SVG document.
-protocol SVGDrawing {
+package protocol SVGDrawing {
   func svg() -> String
 }
 
@@ -153,7 +158,8 @@ func stripBuiltins() -> [Builtin] {
       summary: "A pair's answers as running text, each token on blue where it became likelier than under the reference, on red where less.",
       example:
         "t = dpo(lora(load(\"smollm2\"), rank: 4), preferences(\"examples/data/preferences.jsonl\") |> take(4), batch_size: 2)\nstep(t)\nprint(strip(inspect(t), 0))",
-      details: "Of a report of sft, the redder a token, the less it was expected. save(strip, \"x.svg\") and \"x.html\" keep it; .svg and .html are its texts."
+      details:
+        "Of a report of sft, the redder a token, the less it was expected. save(strip, \"x.svg\") and \"x.html\" keep it; .svg and .html are its texts."
     ) { call in
       let value = try call.object("report", as: ReportValue.self)
       let number = try call.int("pair")

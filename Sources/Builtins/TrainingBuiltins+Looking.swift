@@ -20,7 +20,9 @@ func reportBuiltins() -> [Builtin] {
       let value = try call.object("report", as: ReportValue.self)
       let rows = try tokenRows(value, try call.int("pair"))
       let session = try Session.of(call)
-      if call.isStatement, session.isInteractive { call.context.write(TokenStrip(rows).terminal(width: session.width(), colour: session.colour)) }
+      if call.isStatement, session.isInteractive {
+        call.context.write(TokenStrip(rows).terminal(width: session.width(), colour: session.colour))
+      }
       return .list(rows.map(\.value))
     },
     Builtin(
@@ -38,15 +40,24 @@ func reportBuiltins() -> [Builtin] {
 }
 
 /// One scored token.
-struct TokenRow {
+package struct TokenRow {
   var side: String
   var position: Int
   var token: String
   var logProb: Double?
   var reference: Double?
-  var trained: Bool?
+  package var trained: Bool?
 
-  var delta: Double? { if let logProb, let reference { logProb - reference } else { nil } }
+  package init(side: String, position: Int, token: String, logProb: Double?, reference: Double?, trained: Bool?) {
+    self.side = side
+    self.position = position
+    self.token = token
+    self.logProb = logProb
+    self.reference = reference
+    self.trained = trained
+  }
+
+  package var delta: Double? { if let logProb, let reference { logProb - reference } else { nil } }
 
   var value: Value {
     func number(_ x: Double?) -> Value { x.map { .float($0) } ?? Value.none }
@@ -118,6 +129,8 @@ private func maskRows(_ call: Call) throws -> Value {
     }
   }
   let session = try Session.of(call)
-  if call.isStatement, session.isInteractive { call.context.write(TokenStrip(rows).terminal(width: session.width(), colour: session.colour)) }
+  if call.isStatement, session.isInteractive {
+    call.context.write(TokenStrip(rows).terminal(width: session.width(), colour: session.colour))
+  }
   return .list(rows.map(\.value))
 }

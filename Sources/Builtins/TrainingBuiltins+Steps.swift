@@ -154,7 +154,8 @@ private func advance(_ trainer: TrainerValue, by count: Int, _ call: Call, isRun
   return last
 }
 
-private func progress(_ report: StepReport, of loop: TrainLoop, end: Int, seconds: Double) -> Progress {
+/// How far steps have come, with the numbers that matter.
+func progress(_ report: StepReport, of loop: TrainLoop, end: Int, seconds: Double) -> Progress {
   var note = "loss \(printf("%.4f", report.loss))"
   if let margin = report.metrics["rewards/margins"] { note += " · margin \(printf("%+.3f", margin))" }
   if let accuracy = report.metrics["rewards/accuracies"] { note += " · accuracy \(printf("%.2f", accuracy))" }
