@@ -102,7 +102,8 @@ final class LintReport: ObjectValue {
   /// `report[0]`, or the finding of a check by its name.
   func subscripted(_ index: [IndexArgument]) throws -> Value {
     switch index.first {
-    case .at(.int(let number))? where index.count == 1: return LintReport.value(findings[try place(Int(number), of: findings.count, "finding")])
+    case .at(.int(let number))? where index.count == 1:
+      return LintReport.value(findings[try place(Int(number), of: findings.count, "finding")])
     case .at(.string(let name))? where index.count == 1:
       if let finding = findings.first(where: { $0.check == name }) { return LintReport.value(finding) }
       throw ZsError(kind: "key", message: "nothing was found by the check \"\(name)\"", hint: findings.map(\.check).joined(separator: ", "))
@@ -127,7 +128,9 @@ final class LintReport: ObjectValue {
       let isNarrow = width < indent.count + 30
       let room = isNarrow ? width - 2 : width - indent.count
       let gap = isNarrow ? "  " : indent
-      let texts = wrapped(finding.says, width: room) + rowsLine(finding).flatMap { wrapped($0, width: room) } + wrapped("→ " + finding.advice, width: room, indent: "  ")
+      let texts =
+        wrapped(finding.says, width: room) + rowsLine(finding).flatMap { wrapped($0, width: room) }
+        + wrapped("→ " + finding.advice, width: room, indent: "  ")
       if isNarrow { lines.append(painted) }
       lines += texts.enumerated().map { ($0.offset == 0 && !isNarrow ? painted : gap) + $0.element }
     }

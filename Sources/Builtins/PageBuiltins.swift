@@ -16,7 +16,8 @@ func pageBuiltins() -> [Builtin] {
       summary: "Writes a run as one page: curves, every pair that was looked into token by token, tables of steps, options, hashes.",
       example:
         "t = dpo(lora(load(\"smollm2\"), rank: 4), preferences(\"examples/data/preferences.jsonl\") |> take(4), batch_size: 2)\nstep(t)\ntokens(inspect(t), 0);\nreport_html(t, \"/tmp/zs-example-run.html\")",
-      details: "The page is one file that loads nothing and needs no script; it opens offline and can be mailed. Light or dark as the reader's system has it."
+      details:
+        "The page is one file that loads nothing and needs no script; it opens offline and can be mailed. Light or dark as the reader's system has it."
     ) { call in
       let trainer = try call.trainer()
       let page = RunPage(trainer: trainer, session: try Session.of(call), provenance: try provenance(of: trainer, call))
@@ -79,7 +80,8 @@ private func rowSavingBuiltins() -> [Builtin] {
       "data", .object("dataset"), help: "a dataset", summary: "Writes a dataset's rows as a table or JSON lines.",
       example: "save(preferences([{prompt: \"a\", chosen: \"b\", rejected: \"c\"}]), \"/tmp/zs-example.jsonl\")"),
     row(
-      "report", .object("report"), help: "what step, inspect, evaluate or lint gave", summary: "Writes a report's pairs or rows as a table.",
+      "report", .object("report"), help: "what step, inspect, evaluate or lint gave",
+      summary: "Writes a report's pairs or rows as a table.",
       example: "save(lint([{prompt: \"2 + 2?\", chosen: \"4\", rejected: \"4\"}]), \"/tmp/zs-example.md\")"),
   ]
 }
@@ -146,7 +148,8 @@ private func separated(_ rows: [[String]], by separator: Character) -> String {
 
 private func markdown(_ headings: [String], _ rows: [[String]]) -> String {
   func line(_ cells: [String]) -> String {
-    "| " + cells.map { $0.replacing("\\", with: "\\\\").replacing("|", with: "\\|").replacing("\n", with: "<br>") }.joined(separator: " | ") + " |\n"
+    "| " + cells.map { $0.replacing("\\", with: "\\\\").replacing("|", with: "\\|").replacing("\n", with: "<br>") }.joined(separator: " | ")
+      + " |\n"
   }
   return line(headings) + "|" + headings.map { _ in " --- |" }.joined() + "\n" + rows.map(line).joined()
 }

@@ -38,7 +38,9 @@ struct RunPage {
   private var subtitle: String {
     let count = loop.objective.exampleCount
     let unit = isPreference ? "pair" : "example"
-    var parts = ["step \(loop.stepCount) of \(loop.totalSteps)", "epoch \(compact(loop.epoch))", "\(count) \(unit)\(count == 1 ? "" : "s")"]
+    var parts = [
+      "step \(loop.stepCount) of \(loop.totalSteps)", "epoch \(compact(loop.epoch))", "\(count) \(unit)\(count == 1 ? "" : "s")",
+    ]
     if let lora = trainer.policy.loraOptions { parts.append("LoRA of rank \(lora.rank)") }
     if let last = loop.history.rows.last, let loss = last["loss"] { parts.append("loss \(printf("%.4f", loss))") }
     if let accuracy = loop.history.rows.last?["rewards/accuracies"] { parts.append("accuracy \(printf("%.2f", accuracy))") }
@@ -126,13 +128,17 @@ struct RunPage {
     let steps = trainer.memory.steps(upTo: loop.stepCount)
     let shown = steps.suffix(mostSteps).reversed().enumerated().map { index, entry in details(entry, isOpen: index == 0) }
     let left = loop.stepCount - min(steps.count, mostSteps)
-    let more = left > 0 && !steps.isEmpty ? "<p class=\"note\">The tables of \(left) other steps are not here; the curves have their numbers.</p>" : ""
+    let more =
+      left > 0 && !steps.isEmpty
+      ? "<p class=\"note\">The tables of \(left) other steps are not here; the curves have their numbers.</p>" : ""
     return shown.joined(separator: "\n") + more
   }
 
   private func questions() -> String {
-    trainer.memory.entries.filter { $0.kind != .step && $0.kind != .preview }.suffix(mostSteps).reversed().map { details($0, isOpen: false) }
-      .joined(separator: "\n")
+    trainer.memory.entries.filter { $0.kind != .step && $0.kind != .preview }.suffix(mostSteps).reversed().map {
+      details($0, isOpen: false)
+    }
+    .joined(separator: "\n")
   }
 
   private func details(_ entry: RememberedReport, isOpen: Bool) -> String {
@@ -190,5 +196,6 @@ func dateText(_ seconds: Int) -> String {
   var parts = tm()
   gmtime_r(&time, &parts)
   func two(_ number: Int32) -> String { number < 10 ? "0\(number)" : "\(number)" }
-  return "\(parts.tm_year + 1900)-\(two(parts.tm_mon + 1))-\(two(parts.tm_mday)) \(two(parts.tm_hour)):\(two(parts.tm_min)):\(two(parts.tm_sec)) UTC"
+  return
+    "\(parts.tm_year + 1900)-\(two(parts.tm_mon + 1))-\(two(parts.tm_mday)) \(two(parts.tm_hour)):\(two(parts.tm_min)):\(two(parts.tm_sec)) UTC"
 }

@@ -10,7 +10,8 @@ var trainerParameter: Parameter { Parameter("t", .object("trainer"), help: "what
 
 /// Rows for trainers and reports.
 public func trainingBuiltins() -> [Builtin] {
-  trainerBuiltins() + stepBuiltins() + reportBuiltins() + stripBuiltins() + walkBuiltins() + lintBuiltins() + pageBuiltins() + preferenceLossBuiltins()
+  trainerBuiltins() + stepBuiltins() + reportBuiltins() + stripBuiltins() + walkBuiltins() + lintBuiltins() + pageBuiltins()
+    + preferenceLossBuiltins()
 }
 
 private func trainerBuiltins() -> [Builtin] {

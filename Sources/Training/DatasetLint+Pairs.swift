@@ -101,7 +101,8 @@ extension DatasetLint {
     return [
       LintFinding(
         "length_bias", isStrong ? .warning : .info, rows: [],
-        says: "the better answer is longer in \(longer) of \(longer + shorter) pairs (\(percent(share))), by a median factor of \(rounded(ratio)): "
+        says:
+          "the better answer is longer in \(longer) of \(longer + shorter) pairs (\(percent(share))), by a median factor of \(rounded(ratio)): "
           + "sign test p = \(short(signs)), Wilcoxon p = \(short(ranks))",
         advice: "compare reward with length after training; ld_alpha below 1, losses on means (ipo) or balanced lengths weaken it")
     ]

@@ -61,9 +61,13 @@ extension DatasetLint {
     }
     var findings = tenFindings(tens, "prompt")
     func add(_ check: String, _ severity: LintFinding.Severity, _ rows: [Int], _ what: String, _ advice: String) {
-      if !rows.isEmpty { findings.append(LintFinding(check, severity, rows: rows, says: "\(count(rows.count, "prompt")) \(what)", advice: advice)) }
+      if !rows.isEmpty {
+        findings.append(LintFinding(check, severity, rows: rows, says: "\(count(rows.count, "prompt")) \(what)", advice: advice))
+      }
     }
-    add("no_score", .error, missing, "with no answers, or an answer without a number for its score", "binarize leaves them out; judge them again")
+    add(
+      "no_score", .error, missing, "with no answers, or an answer without a number for its score",
+      "binarize leaves them out; judge them again")
     add("score_range", .error, outside, "with a score that is not from 0 to 10", "look for the parser's mistake")
     add("equal_scores", .warning, equal, "whose answers all have one score", "they give no pair; a finer judge would tell them apart")
     add("empty_answer", .warning, empty, "with an empty answer", "drop the answer")
@@ -73,7 +77,8 @@ extension DatasetLint {
       findings.append(
         LintFinding(
           "length_bias", .warning, rows: [],
-          says: "of two answers the longer one has the better score in \(percent(Double(longer) / Double(pairs))) of \(pairs) comparisons (sign test)",
+          says:
+            "of two answers the longer one has the better score in \(percent(Double(longer) / Double(pairs))) of \(pairs) comparisons (sign test)",
           advice: "a judge that likes length makes pairs that teach length"))
     }
     if Set(all).count == 2, all.count > 8 {

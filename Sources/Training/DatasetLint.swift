@@ -66,7 +66,8 @@ public enum DatasetLint {
     return kinds.values.sorted { $0[0].line < $1[0].line }.map { rows in
       LintFinding(
         "unusable", .error, rows: [],
-        says: "\(count(rows.count, "row")) cannot be used: \(rows[0].reason) (line\(rows.count == 1 ? "" : "s") \(listed(rows.map(\.line))))",
+        says:
+          "\(count(rows.count, "row")) cannot be used: \(rows[0].reason) (line\(rows.count == 1 ? "" : "s") \(listed(rows.map(\.line))))",
         advice: "they are left out; mend or drop them")
     }
   }
@@ -79,7 +80,9 @@ public enum DatasetLint {
     "<|system|>", "<|end|>", "[INST]", "[/INST]", "<<SYS>>", "<unk>", "<pad>", "<bos>", "<eos>", "<start_of_turn>", "<end_of_turn>",
   ]
   private static let turnMarks = ["\nHuman:", "\nUser:", "\n### Instruction", "\n### Human", "\nQ: ", "\nAssistant:", "\n### Response"]
-  private static let modelWords = ["as an ai language model", "as a large language model", "i am an ai language model", "trained by openai"]
+  private static let modelWords = [
+    "as an ai language model", "as a large language model", "i am an ai language model", "trained by openai",
+  ]
   private static let mojibake = ["Ã©", "Ã¨", "Ã¼", "Ã¶", "Ã¤", "â€™", "â€œ", "â€\u{9D}", "â€“", "Â\u{A0}"]
 
   private static func texts(_ rows: [LintRow]) -> [LintFinding] {
@@ -105,11 +108,15 @@ public enum DatasetLint {
       findings.append(
         LintFinding(check, severity, rows: found, says: "\(count(found.count, "row")) \(what)", advice: advice))
     }
-    finding("invented_turn", .warning, "whose answer goes on to write the other's turn (\"Human:\", \"### Instruction\" …)", "cut the answer there") {
+    finding(
+      "invented_turn", .warning, "whose answer goes on to write the other's turn (\"Human:\", \"### Instruction\" …)",
+      "cut the answer there"
+    ) {
       row in
       row.answers.contains { answer in turnMarks.contains { answer.contains($0) } }
     }
-    finding("broken_text", .warning, "with characters that a wrong decoding left (U+FFFD, Ã©, â€™)", "read the source again as UTF-8") { row in
+    finding("broken_text", .warning, "with characters that a wrong decoding left (U+FFFD, Ã©, â€™)", "read the source again as UTF-8") {
+      row in
       row.all.contains { text in text.contains("\u{FFFD}") || mojibake.contains { text.contains($0) } }
     }
     finding(
@@ -135,7 +142,9 @@ public enum DatasetLint {
     }
     return [
       empty.isEmpty
-        ? nil : LintFinding("empty_message", .warning, rows: empty, says: "\(count(empty.count, "row")) with an empty message", advice: "drop them"),
+        ? nil
+        : LintFinding(
+          "empty_message", .warning, rows: empty, says: "\(count(empty.count, "row")) with an empty message", advice: "drop them"),
       repeated.isEmpty
         ? nil
         : LintFinding(

@@ -42,7 +42,8 @@ final class PageTests: XCTestCase {
     XCTAssertEqual(html.count("script"), 0)
     for text in ["<script>", "http:", "https:", "src=", "@import", "url(", "\u{1B}"] { XCTAssertFalse(page.contains(text), text) }
     for text in [
-      "&lt;script&gt;alert(", "&amp; &quot;quit&quot;", "&lt;b&gt;", "step 2 of 6", "pair 1 · inspection 4", "pair 0 · what if 4", "beta: 0.4",
+      "&lt;script&gt;alert(", "&amp; &quot;quit&quot;", "&lt;b&gt;", "step 2 of 6", "pair 1 · inspection 4", "pair 0 · what if 4",
+      "beta: 0.4",
       "title=\"token 0 · log π", "step 2 · loss", "step 1 · loss", "SHA-256", "zs 9.8.7", "learning_rate", "a list, 6 rows",
     ] { XCTAssertTrue(page.contains(text), text) }
     XCTAssertFalse(page.contains("<summary>step 3 ·"), "a step that was taken back is no part of the run")
@@ -96,7 +97,10 @@ final class PageTests: XCTestCase {
       ("lint([{prompt: \"a\", chosen: \"b\", rejected: \"b\"}])[0].check", "\"identical_pair\""),
       ("lint([{prompt: \"a\", chosen: \"b\", rejected: \"b\"}]).ok", "false"),
       ("lint([{prompt: \"a\", chosen: \"b\", rejected: \"c\"}]).ok", "true"),
-      ("[f.rows for f in lint([{prompt: \"a\", chosen: \"b\", rejected: \"c\"}, {prompt: \"A\", chosen: \"c\", rejected: \"b\"}]) if f.severity == \"error\"]", "[[1]]"),
+      (
+        "[f.rows for f in lint([{prompt: \"a\", chosen: \"b\", rejected: \"c\"}, {prompt: \"A\", chosen: \"c\", rejected: \"b\"}]) if f.severity == \"error\"]",
+        "[[1]]"
+      ),
       ("lint([{messages: [{role: \"user\", content: \"a\"}, {role: \"assistant\", content: \"b\"}]}]) |> len", "0"),
       ("lint([{prompt: \"a\", completions: [{text: \"x\", score: 1}, {text: \"y\", score: 1}]}])[\"equal_scores\"].rows", "[0]"),
       ("str(lint([{prompt: \"a\", chosen: \"b\", rejected: \"c\"}]))", "\"nothing wrong found in 1 pair\""),

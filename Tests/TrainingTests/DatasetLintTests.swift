@@ -18,7 +18,9 @@ final class DatasetLintTests: XCTestCase {
   }
 
   func testNothingInCleanData() throws {
-    let rows = (0..<12).map { pair("Question number \($0), asked plainly?", $0 % 2 == 0 ? "yes \($0)" : "no, \($0)", $0 % 2 == 0 ? "not \($0)" : "ok \($0)") }
+    let rows = (0..<12).map {
+      pair("Question number \($0), asked plainly?", $0 % 2 == 0 ? "yes \($0)" : "no, \($0)", $0 % 2 == 0 ? "not \($0)" : "ok \($0)")
+    }
     XCTAssertEqual(try found(rows), [:])
   }
 
@@ -45,7 +47,9 @@ final class DatasetLintTests: XCTestCase {
   }
 
   func testRepetitionsContradictionsOverlap() throws {
-    let rows = [pair("Same  Question", "a", "b"), pair("same question", "A", "B"), pair("same question", "b", "a"), pair("other", "c", "d")]
+    let rows = [
+      pair("Same  Question", "a", "b"), pair("same question", "A", "B"), pair("same question", "b", "a"), pair("other", "c", "d"),
+    ]
     let found = try found(rows, test: [pair("OTHER", "x", "y")])
     XCTAssertEqual(found, ["duplicate_pair": [1], "contradicting_pairs": [2], "duplicate_prompt": [1, 2], "test_overlap": [3]])
   }
