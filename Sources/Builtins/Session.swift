@@ -83,6 +83,12 @@ public final class Session: @unchecked Sendable {
   public let colour: Bool
   /// The width that text is laid out for, in columns.
   public var width: () -> Int
+  /// The lines that a screen holds.
+  public var height: () -> Int = { 24 }
+  /// The version of zs, for files that say what wrote them.
+  public var version = ""
+  /// Opens a dialogue with whoever types; nil where nobody can.
+  public var openDialogue: ((_ complete: @escaping DialogueCompletion) -> any Dialogue)?
   /// Shows text on standard output as it comes: what a statement `chat(…)` streams.
   public var output: (String) -> Void
   /// Shows a warning or a note on standard error.

@@ -20,6 +20,8 @@ public final class TrainerValue: ObjectValue {
   let skipped: [SkippedRow]
   /// Examples that were cut to the limit.
   let cut: Int
+  /// The reports it gave.
+  let memory: ReportMemory
   /// What `run` evaluates now and then.
   var evaluation: (objective: any Objective, texts: ExampleTexts, every: Int)?
   /// Whether the model that moves was made from a frozen one by this trainer, so that the start needs no copy of its own.
@@ -32,7 +34,7 @@ public final class TrainerValue: ObjectValue {
 
   init(
     loop: TrainLoop, policy: LanguageModel, name: String, options: ValueMap, texts: ExampleTexts, encoder: ExampleEncoder,
-    skipped: [SkippedRow], cut: Int
+    skipped: [SkippedRow], cut: Int, memory: ReportMemory = ReportMemory()
   ) {
     self.loop = loop
     self.policy = policy
@@ -42,6 +44,7 @@ public final class TrainerValue: ObjectValue {
     self.encoder = encoder
     self.skipped = skipped
     self.cut = cut
+    self.memory = memory
   }
 
   /// Which builtin makes such a trainer.

@@ -12,7 +12,7 @@ func advance(_ trainer: TrainerValue, by count: Int, _ call: Call, isRun: Bool) 
   let showsProgress = isRun || count > 1
   let logEvery = try OptionSource(call: call, fallback: trainer.options).int("log_every")
   let clock = ContinuousClock()
-  var last: StepReport?
+  var last: ReportValue?
   var seconds: Double?
   defer {
     if showsProgress { session.progress.finish() }
@@ -24,14 +24,11 @@ func advance(_ trainer: TrainerValue, by count: Int, _ call: Call, isRun: Bool) 
       let began = clock.now
       session.activity.begin("step \(loop.stepCount + 1)", seconds: seconds)
       // Asked once, it stops after this step; asked twice, it drops the step, of which nothing but scratch is lost.
-      let report = try loop.step { if call.context.isAbandoning { throw Interrupted() } }
-      last = report
+      let value = try trainer.takeStep(poll: call.poll) { if call.context.isAbandoning { throw Interrupted() } }
+      last = value
       seconds = (clock.now - began) / .seconds(1)
       if showsProgress, loop.stepCount % logEvery == 0 || loop.stepCount == end {
-        session.progress.update(progress(report, of: loop, end: end, seconds: seconds ?? 0))
-      }
-      if let evaluation = trainer.evaluation, loop.stepCount % evaluation.every == 0 || loop.stepCount == loop.totalSteps {
-        loop.recordEvaluation(try loop.evaluate(evaluation.objective, poll: call.poll))
+        session.progress.update(progress(value.report, of: loop, end: end, seconds: seconds ?? 0))
       }
       try trainer.recorder?.stepped(call.poll)
       if call.context.isInterrupted, loop.stepCount < end {
@@ -46,10 +43,11 @@ func advance(_ trainer: TrainerValue, by count: Int, _ call: Call, isRun: Bool) 
   }
   if isRun { trainer.recorder?.finished() }
   guard let last else { throw ZsError("no step was taken") }
-  return ReportValue(last, kind: .step, texts: trainer.texts, origin: (trainer, loop.objective))
+  return last
 }
 
-private func progress(_ report: StepReport, of loop: TrainLoop, end: Int, seconds: Double) -> Progress {
+/// How far steps have come, with the numbers that matter.
+func progress(_ report: StepReport, of loop: TrainLoop, end: Int, seconds: Double) -> Progress {
   var note = "loss \(printf("%.4f", report.loss))"
   if let margin = report.metrics["rewards/margins"] { note += " · margin \(printf("%+.3f", margin))" }
   if let accuracy = report.metrics["rewards/accuracies"] { note += " · accuracy \(printf("%.2f", accuracy))" }

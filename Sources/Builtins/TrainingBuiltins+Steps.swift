@@ -31,9 +31,7 @@ func stepBuiltins() -> [Builtin] {
       summary: "The report of the next batch without updating: the gradient is computed and dropped.", example: made + "inspect(t).loss"
     ) { call in
       let trainer = try call.trainer()
-      return .object(
-        ReportValue(
-          try trainer.loop.inspect(poll: call.poll), kind: .inspection, texts: trainer.texts, origin: (trainer, trainer.loop.objective)))
+      return .object(trainer.value(try trainer.loop.inspect(poll: call.poll), kind: .inspection))
     },
     Builtin(
       "back", category: category, [trainerParameter, Parameter("n", .int, default: 1, range: 0...1e9, help: "how many updates")],
@@ -71,7 +69,7 @@ func stepBuiltins() -> [Builtin] {
       let trainer = try call.trainer()
       let (objective, texts) = try evaluationObjective(of: trainer, "data", call)
       let report = try trainer.loop.evaluate(objective, poll: call.poll)
-      return .object(ReportValue(report, kind: .evaluation, texts: texts, origin: (trainer, objective)))
+      return .object(trainer.value(report, kind: .evaluation, texts: texts, objective: objective))
     },
   ]
 }
@@ -102,11 +100,10 @@ private func whatIf(_ call: Call) throws -> Value {
   let note = call.options.map { "\($0.key): \($0.value.source)" }.joined(separator: ", ")
   guard optimizerOptions.contains(where: { call.given($0) }) else {
     let report = try trainer.loop.inspect(under: objective, poll: call.poll)
-    return .object(ReportValue(report, kind: .whatIf, texts: trainer.texts, note: note, origin: (trainer, objective)))
+    return .object(trainer.value(report, kind: .whatIf, note: note, objective: objective))
   }
   let (report, after) = try trainer.loop.tryStep(under: objective, options: try source.trainOptions(), poll: call.poll)
-  return .object(
-    ReportValue(report, kind: .whatIf, texts: trainer.texts, note: note, lossAfter: after, origin: (trainer, objective)))
+  return .object(trainer.value(report, kind: .whatIf, note: note, lossAfter: after, objective: objective))
 }
 
 private func forkTrainer(_ call: Call) throws -> Value {
@@ -117,7 +114,7 @@ private func forkTrainer(_ call: Call) throws -> Value {
   let fork = TrainerValue(
     loop: try trainer.loop.fork(onto: model, objective: ownObjective(of: trainer)), policy: model,
     name: "\(kind)#\(session.number(for: kind))", options: trainer.options, texts: trainer.texts, encoder: trainer.encoder,
-    skipped: trainer.skipped, cut: trainer.cut)
+    skipped: trainer.skipped, cut: trainer.cut, memory: trainer.memory.copy())
   fork.evaluation = trainer.evaluation
   if let unseen = trainer.evaluation?.objective as? DPO, let own = fork.loop.objective as? DPO, own.reference !== unseen.reference {
     fork.evaluation?.objective = try DPO(examples: unseen.examples, options: unseen.options, reference: own.reference)

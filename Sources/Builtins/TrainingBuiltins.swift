@@ -11,7 +11,7 @@ var trainerParameter: Parameter { Parameter("t", .object("trainer"), help: "what
 /// Rows for trainers and reports.
 public func trainingBuiltins() -> [Builtin] {
   trainerBuiltins() + stepBuiltins() + reportBuiltins() + preferenceLossBuiltins() + referenceBuiltins() + labBuiltins()
-    + checkpointBuiltins() + freezingBuiltins()
+    + checkpointBuiltins() + freezingBuiltins() + stripBuiltins() + walkBuiltins() + lintBuiltins() + pageBuiltins()
 }
 
 private func trainerBuiltins() -> [Builtin] {

@@ -11,6 +11,14 @@ extension TrainLoop {
     try measure(plan.batch(step: stepCount), objective: other ?? objective, poll: poll).report
   }
 
+  /// The report of the next batch by a forward pass alone: without a gradient norm, at a third of the cost of `inspect`.
+  public func preview(poll: () throws -> Void = {}) throws -> StepReport {
+    var report = try evaluate(objective, on: plan.batch(step: stepCount), poll: poll)
+    report.step = stepCount + 1
+    report.learningRate = schedule.rate(step: stepCount)
+    return report
+  }
+
   /// Takes the next step under other options, measures its batch once more, and takes the step back.
   ///
   /// - Returns: The report of the batch before the update, and the loss of the same batch after it.
