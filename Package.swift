@@ -18,6 +18,7 @@ let package = Package(
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
     .package(url: "https://github.com/apple/swift-collections", from: "1.6.0"),
     .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
+    .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
   ],
   targets: [
     // The machine-learning library, in the order data passes through it.
@@ -35,7 +36,7 @@ let package = Package(
     .target(name: "Models", dependencies: ["Tensors", "Tokenizers", "Formats", "Kernels"], swiftSettings: strict),
     .target(
       name: "Training",
-      dependencies: ["Models", .product(name: "Crypto", package: "swift-crypto")],
+      dependencies: ["Models", .product(name: "Crypto", package: "swift-crypto"), "Yams"],
       swiftSettings: strict),
     .systemLibrary(name: "CCurl"),
     .target(name: "Network", dependencies: ["CCurl"], swiftSettings: strict),

@@ -55,7 +55,7 @@ struct DataCounts {
   /// One line for the display.
   var line: String {
     var parts = ["\(rows) row\(rows == 1 ? "" : "s")"]
-    if isPacked { parts.append("\(documents) documents in \(examples) rows") }
+    if isPacked { parts.append("\(documents) documents in \(examples) packed row\(examples == 1 ? "" : "s")") }
     parts.append("\(tokens) tokens, \(trained) \(isPreference ? "in answers" : "trained")")
     if saved > 0 { parts.append("no padding: \(Int((100 * Double(saved) / Double(padded)).rounded())) % saved") }
     if skipped > 0 { parts.append("\(skipped) skipped") }

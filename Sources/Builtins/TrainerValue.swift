@@ -116,6 +116,7 @@ public final class TrainerValue: ObjectValue {
     if cut > 0 { lines.append("  \(cut) \(unit)\(cut == 1 ? "" : "s") cut to \(self.options["max_length"]?.source ?? "") tokens") }
     lines += skippedLines(skipped).map { "  " + $0 }
     if let frozen = frozenLine() { lines.append("  " + frozen) }
+    if let recipe = self.options["recipe"]?.text { lines.append("  recipe \(recipe)") }
     if let folder = recorder?.folders { lines.append("  " + folder) }
     let losses = loop.history.column("loss")
     if let start = losses.first, let end = losses.last {

@@ -1,5 +1,6 @@
 // The options of trainers as parameters of builtins, and from the arguments of a call to the options of the loop.
 
+import Formats
 import Language
 import Models
 import Training
@@ -89,10 +90,13 @@ struct OptionSource {
   var fallback: ValueMap?
   /// Values that go before both.
   var overrides: ValueMap = [:]
+  /// Where options come from that were not given.
+  var recipe: Recipe?
 
   subscript(_ name: String) -> Value {
     if let value = overrides[name] { return value }
     if let fallback, !call.given(name) { return fallback[name] ?? none }
+    if !call.given(name), let value = recipe?.options[name] { return Value(value) }
     return call[name]
   }
 
@@ -100,6 +104,9 @@ struct OptionSource {
     guard let value = self[name].number else { throw ZsError(kind: "type", message: "'\(name)' must be a number", argument: name) }
     return value
   }
+
+  /// An int, or nil where the option is none.
+  func optionalInt(_ name: String) throws -> Int? { self[name].isNone ? nil : try int(name) }
 
   func int(_ name: String) throws -> Int {
     guard case .int(let value) = self[name] else { throw ZsError(kind: "type", message: "'\(name)' must be an int", argument: name) }
