@@ -45,10 +45,14 @@ private struct PixelCanvas {
   private mutating func blend(_ x: Int, _ y: Int, _ ink: Ink, _ cover: Double) {
     guard x >= 0, y >= 0, x < width, y < height, cover > 0 else { return }
     let place = (y * width + x) * 3
-    for (offset, value) in [ink.red, ink.green, ink.blue].enumerated() {
-      let old = Double(pixels[place + offset])
-      pixels[place + offset] = UInt8((old + (Double(value) - old) * min(cover, 1)).rounded())
-    }
+    mix(place, ink.red, cover)
+    mix(place + 1, ink.green, cover)
+    mix(place + 2, ink.blue, cover)
+  }
+
+  private mutating func mix(_ place: Int, _ value: UInt8, _ cover: Double) {
+    let old = Double(pixels[place])
+    pixels[place] = cover >= 1 ? value : UInt8((old + (Double(value) - old) * cover).rounded())
   }
 
   /// A line with round ends: a pixel is covered as far as it lies within the radius.
@@ -57,8 +61,8 @@ private struct PixelCanvas {
     let length = dx * dx + dy * dy
     let (top, bottom) = (Int(min(a.y, b.y) - radius - 1), Int(max(a.y, b.y) + radius + 1))
     let (left, right) = (Int(min(a.x, b.x) - radius - 1), Int(max(a.x, b.x) + radius + 1))
-    for y in max(0, top)...max(0, min(height - 1, bottom)) {
-      for x in max(0, left)...max(0, min(width - 1, right)) {
+    for y in stride(from: max(0, top), through: min(height - 1, bottom), by: 1) {
+      for x in stride(from: max(0, left), through: min(width - 1, right), by: 1) {
         let (px, py) = (Double(x) + 0.5 - a.x, Double(y) + 0.5 - a.y)
         let along = length == 0 ? 0 : min(max((px * dx + py * dy) / length, 0), 1)
         let (ox, oy) = (px - along * dx, py - along * dy)

@@ -90,7 +90,7 @@ struct Scene {
       for run in Scene.runs(one, y) where !run.isEmpty {
         let points = run.map { PagePoint(x: across(x.place($0.0)), y: up(y.place($0.1))) }
         if isPoints {
-          items += points.map { .dot($0, radius: 2.5, ink) }
+          for point in points { items.append(.dot(point, radius: 2.5, ink)) }
         } else if points.count == 1 {
           items.append(.dot(points[0], radius: 2, ink))
         } else {

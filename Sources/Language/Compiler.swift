@@ -286,7 +286,8 @@ extension Expression {
   /// Whether it is a choice among single expressions, out of which nothing returns.
   var isPlain: Bool {
     guard case .conditional(let conditional) = kind, let otherwise = conditional.otherwise else { return false }
-    return (conditional.branches.map(\.block) + [otherwise]).allSatisfy { block in
+    let blocks = conditional.branches.map { $0.block } + [otherwise]
+    return blocks.allSatisfy { block in
       guard block.statements.count == 1, case .expression(let value) = block.statements[0].kind else { return false }
       return !value.isBranching || value.isPlain
     }

@@ -108,6 +108,7 @@ public enum HTMLPage {
     .in pre { background: var(--soft); border: 1px solid var(--line); border-radius: 4px; padding: .5rem .7rem; }
     .out { margin-top: .4rem; } .out > pre, .out > .picture, .out > .table { padding: 0 .7rem; overflow-x: auto; }
     .label, .time { color: var(--dim); font: 12px/1.6 ui-monospace, monospace; padding-top: .45rem; } .label { text-align: right; }
+    .out > .label { padding-top: 0; } .time { min-width: 4.5rem; }
     .error pre { color: var(--bad); } .prose { margin: 1.2rem 0; }
     .prose pre { background: var(--soft); border-radius: 4px; padding: .5rem .7rem; }
     table { border-collapse: collapse; font-size: 13px; } th, td { padding: .2rem .6rem; border-bottom: 1px solid var(--line); text-align: left; }
@@ -152,11 +153,19 @@ enum SourceColours {
       return rest[..<end.upperBound]
     }
     var index = rest.index(after: rest.startIndex)
+    // Within an interpolation a quote begins a string of its own.
+    var depth = 0
     while index < rest.endIndex, !rest[index].isNewline {
       let character = rest[index]
       index = rest.index(after: index)
-      if character == "\"" { break }
-      if character == "\\", index < rest.endIndex { index = rest.index(after: index) }
+      if depth > 0 {
+        depth += character == "(" ? 1 : character == ")" ? -1 : 0
+      } else if character == "\"" {
+        break
+      } else if character == "\\", index < rest.endIndex {
+        if rest[index] == "(" { depth = 1 }
+        index = rest.index(after: index)
+      }
     }
     return rest[..<index]
   }
