@@ -7,7 +7,7 @@ import Training
 
 /// What a trainer's examples say, for reports.
 package final class ExampleTexts {
-  let dataset: Dataset?
+  let dataset: Dataset
   let tokenizer: Tokenizer?
   /// DPO: the pairs; nil for SFT.
   let pairs: [PreferenceExample]?
@@ -29,7 +29,8 @@ package final class ExampleTexts {
   }
 
   private init() {
-    (dataset, tokenizer, pairs, documents) = (nil, nil, nil, [])
+    dataset = Dataset(.preferences, restoring: [], skipped: [], name: "nothing")
+    (tokenizer, pairs, documents) = (nil, nil, [])
   }
 
   /// No texts: what a report says where nobody will ask for words.
@@ -40,7 +41,7 @@ package final class ExampleTexts {
   /// Prompt and answers of a pair as text; as ids where the model has no tokenizer.
   func pair(_ index: Int) -> (prompt: Value, chosen: Value, rejected: Value) {
     guard let pair = pairs?[index] else { return (Value.none, Value.none, Value.none) }
-    let fields = dataset?.rows[pair.row].fields ?? [:]
+    let fields = dataset.rows[pair.row].fields ?? [:]
     return (
       text(fields["prompt"], pair.prompt), text(fields["chosen"], pair.chosen), text(fields["rejected"], pair.rejected)
     )

@@ -119,7 +119,7 @@ extension TrainerValue {
   ///   - poll: Called between the parts of the evaluation; what it throws ends that.
   ///   - abandon: Called within the step; what it throws drops the step. Nil: `poll`.
   func takeStep(poll: () throws -> Void, abandon: (() throws -> Void)? = nil) throws -> ReportValue {
-    let report = value(try loop.step(poll: abandon ?? poll), kind: .step)
+    let report = value(try loop.step { if let abandon { try abandon() } else { try poll() } }, kind: .step)
     if let evaluation, loop.stepCount % evaluation.every == 0 || loop.stepCount == loop.totalSteps {
       loop.recordEvaluation(try loop.evaluate(evaluation.objective, poll: poll))
     }
