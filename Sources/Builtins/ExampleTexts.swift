@@ -41,7 +41,7 @@ package final class ExampleTexts {
   /// Prompt and answers of a pair as text; as ids where the model has no tokenizer.
   func pair(_ index: Int) -> (prompt: Value, chosen: Value, rejected: Value) {
     guard let pair = pairs?[index] else { return (Value.none, Value.none, Value.none) }
-    let fields = dataset.rows[pair.row].fields ?? [:]
+    let fields = dataset.rows[pair.row].fields
     return (
       text(fields["prompt"], pair.prompt), text(fields["chosen"], pair.chosen), text(fields["rejected"], pair.rejected)
     )

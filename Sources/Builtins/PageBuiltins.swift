@@ -30,16 +30,15 @@ func pageBuiltins() -> [Builtin] {
 /// What a run was made of: data and model with their hashes, versions, dates.
 private func provenance(of trainer: TrainerValue, _ call: Call) throws -> [(String, String)] {
   let session = try Session.of(call)
-  var facts: [(String, String)] = []
-  if let dataset = trainer.texts.dataset {
-    facts.append(("data", "\(dataset.name), \(dataset.rows.count) rows"))
-    var digest = Digest()
-    for row in dataset.rows {
-      try call.poll()
-      digest.update((JSON.object(row.fields).serialized() + "\n").utf8)
-    }
-    facts.append(("data, SHA-256 of the rows as JSON lines", digest.hexadecimal()))
+  let dataset = trainer.texts.dataset
+  var digest = Digest()
+  for row in dataset.rows {
+    try call.poll()
+    digest.update((JSON.object(row.fields).serialized() + "\n").utf8)
   }
+  var facts: [(String, String)] = [
+    ("data", "\(dataset.name), \(dataset.rows.count) rows"), ("data, SHA-256 of the rows as JSON lines", digest.hexadecimal()),
+  ]
   let base = trainer.policy.base ?? trainer.policy
   facts += [("model", base.name), ("weights", "\(base.weightType.name), \(base.parameterCount) parameters")]
   var status = stat()

@@ -2,6 +2,7 @@
 import Builtins
 import Glibc
 import Language
+import Notebooks
 
 /// Lines that a builtin asks for.
 final class TerminalDialogue: Dialogue {
@@ -19,7 +20,7 @@ final class TerminalDialogue: Dialogue {
       completeness: { _ in .complete },
       complete: { text, cursor in
         let found = complete(text, cursor)
-        return Completion(replaced: found.replaced, candidates: found.candidates)
+        return CompletionList(replaced: found.replaced, candidates: found.candidates)
       }, pasted: { String($0.prefix { !$0.isNewline }) })
     let editor = isScreen ? LineEditor(hooks: hooks, earlier: [], mayUseEscapes: !["", "dumb"].contains(term)) : nil
     source = editor ?? PipeSource(isComplete: { _ in true })
@@ -40,6 +41,9 @@ final class TerminalDialogue: Dialogue {
       if !text.isEmpty, text != last { source.remember(text) }
       last = text
       return .line(text)
+    case .edit:
+      Terminal.write("a command is not edited in an editor\n")
+      return .cancelled
     case .cancelled: return .cancelled
     case .end:
       if isScreen { Terminal.write("\n") }
