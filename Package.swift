@@ -33,7 +33,10 @@ let package = Package(
       dependencies: ["Formats", .product(name: "OrderedCollections", package: "swift-collections")],
       swiftSettings: strict),
     .target(name: "Models", dependencies: ["Tensors", "Tokenizers", "Formats", "Kernels"], swiftSettings: strict),
-    .target(name: "Training", dependencies: ["Models"], swiftSettings: strict),
+    .target(
+      name: "Training",
+      dependencies: ["Models", .product(name: "Crypto", package: "swift-crypto")],
+      swiftSettings: strict),
     .systemLibrary(name: "CCurl"),
     .target(name: "Network", dependencies: ["CCurl"], swiftSettings: strict),
     .target(

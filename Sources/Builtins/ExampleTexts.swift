@@ -7,14 +7,14 @@ import Training
 
 /// What a trainer's examples say, for reports.
 package final class ExampleTexts {
-  let dataset: Dataset?
+  let dataset: Dataset
   let tokenizer: Tokenizer?
   /// DPO: the pairs; nil for SFT.
   let pairs: [PreferenceExample]?
   /// SFT: the documents of each example.
   let documents: [[SFTExample]]
 
-  init(dataset: Dataset, tokenizer: Tokenizer?, pairs: [PreferenceExample]) {
+  package init(dataset: Dataset, tokenizer: Tokenizer?, pairs: [PreferenceExample]) {
     self.dataset = dataset
     self.tokenizer = tokenizer
     self.pairs = pairs
@@ -28,19 +28,12 @@ package final class ExampleTexts {
     pairs = nil
   }
 
-  private init() {
-    (dataset, tokenizer, pairs, documents) = (nil, nil, nil, [])
-  }
-
-  /// No texts: what a report says where nobody will ask for words.
-  package static var none: ExampleTexts { ExampleTexts() }
-
   var isPreference: Bool { pairs != nil }
 
   /// Prompt and answers of a pair as text; as ids where the model has no tokenizer.
   func pair(_ index: Int) -> (prompt: Value, chosen: Value, rejected: Value) {
     guard let pair = pairs?[index] else { return (Value.none, Value.none, Value.none) }
-    let fields = dataset?.rows[pair.row].fields ?? [:]
+    let fields = dataset.rows[pair.row].fields
     return (
       text(fields["prompt"], pair.prompt), text(fields["chosen"], pair.chosen), text(fields["rejected"], pair.rejected)
     )

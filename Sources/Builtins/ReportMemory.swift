@@ -112,12 +112,13 @@ extension TrainerValue {
       gauges: gauges(report, earlier: earlier, history: loop.history, kind: kind))
   }
 
-  /// One update, with the evaluation that falls due after it.
+  /// One update, with the evaluation that falls due after it and what the run leaves behind.
   func takeStep(poll: () throws -> Void) throws -> ReportValue {
     let report = value(try loop.step(poll: poll), kind: .step)
     if let evaluation, loop.stepCount % evaluation.every == 0 || loop.stepCount == loop.totalSteps {
       loop.recordEvaluation(try loop.evaluate(evaluation.objective, poll: poll))
     }
+    try recorder?.stepped(poll)
     return report
   }
 }

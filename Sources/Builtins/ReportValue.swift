@@ -164,7 +164,7 @@ public final class ReportValue: ObjectValue {
 
 /// A metric as a value: counts are ints.
 func metricValue(_ name: String, _ value: Double) -> Value {
-  if name == "step" || name == "num_tokens", let whole = Int64(exactly: value) { return .int(whole) }
+  if name == "step" || name.hasSuffix("num_tokens"), let whole = Int64(exactly: value) { return .int(whole) }
   return .float(value)
 }
 

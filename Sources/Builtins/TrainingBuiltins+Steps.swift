@@ -71,13 +71,6 @@ func stepBuiltins() -> [Builtin] {
       let report = try trainer.loop.evaluate(objective, poll: call.poll)
       return .object(trainer.value(report, kind: .evaluation, texts: texts))
     },
-    Builtin(
-      "grad_norms", category: category, [trainerParameter], returns: "list",
-      summary: "The norm of each parameter's gradient for the next batch: rows of name and norm.",
-      example: made + "grad_norms(t)[0]"
-    ) { call in
-      .list(try call.trainer().loop.gradientNorms(poll: call.poll).map { .map(["name": .string($0.name), "norm": .float($0.norm)]) })
-    },
   ]
 }
 
@@ -115,52 +108,15 @@ private func whatIf(_ call: Call) throws -> Value {
 
 private func forkTrainer(_ call: Call) throws -> Value {
   let trainer = try call.trainer()
-  let model: LanguageModel
-  if let base = trainer.policy.base, let options = trainer.policy.loraOptions {
-    model = try base.withLoRA(options)
-  } else {
-    model = try trainer.policy.unfrozen()
-  }
+  let model = try trainer.policy.duplicated()
   let session = try Session.of(call)
-  let kind = trainer.texts.isPreference ? "dpo" : "sft"
+  let kind = trainer.kind
   let fork = TrainerValue(
     loop: try trainer.loop.fork(onto: model), policy: model, name: "\(kind)#\(session.number(for: kind))", options: trainer.options,
     texts: trainer.texts, encoder: trainer.encoder, skipped: trainer.skipped, cut: trainer.cut,
     memory: trainer.memory.copy())
   fork.evaluation = trainer.evaluation
   return .object(fork)
-}
-
-/// Takes steps, reporting progress; `run` stops at the end of the run without an error.
-private func advance(_ trainer: TrainerValue, by count: Int, _ call: Call, isRun: Bool) throws -> ReportValue {
-  let session = try Session.of(call)
-  let loop = trainer.loop
-  let end = isRun ? min(loop.totalSteps, loop.stepCount + count) : loop.stepCount + count
-  let showsProgress = isRun || count > 1
-  let logEvery = try OptionSource(call: call, fallback: trainer.options).int("log_every")
-  let clock = ContinuousClock()
-  var last: ReportValue?
-  defer { if showsProgress { session.progress.finish() } }
-  repeat {
-    let began = clock.now
-    let value = try trainer.takeStep(poll: call.poll)
-    last = value
-    let seconds = (clock.now - began) / .seconds(1)
-    if showsProgress, loop.stepCount % logEvery == 0 || loop.stepCount == end {
-      session.progress.update(progress(value.report, of: loop, end: end, seconds: seconds))
-    }
-  } while loop.stepCount < end
-  guard let last else { throw ZsError("no step was taken") }
-  return last
-}
-
-/// How far steps have come, with the numbers that matter.
-func progress(_ report: StepReport, of loop: TrainLoop, end: Int, seconds: Double) -> Progress {
-  var note = "loss \(printf("%.4f", report.loss))"
-  if let margin = report.metrics["rewards/margins"] { note += " · margin \(printf("%+.3f", margin))" }
-  if let accuracy = report.metrics["rewards/accuracies"] { note += " · accuracy \(printf("%.2f", accuracy))" }
-  note += " · lr \(compact(report.learningRate)) · \(printf("%.1f", seconds)) s/step"
-  return Progress("step", done: Double(loop.stepCount), total: Double(end), unit: "steps", note: note)
 }
 
 extension Call {

@@ -11,7 +11,7 @@ var trainerParameter: Parameter { Parameter("t", .object("trainer"), help: "what
 /// Rows for trainers and reports.
 public func trainingBuiltins() -> [Builtin] {
   trainerBuiltins() + stepBuiltins() + reportBuiltins() + stripBuiltins() + walkBuiltins() + lintBuiltins() + pageBuiltins()
-    + preferenceLossBuiltins()
+    + preferenceLossBuiltins() + checkpointBuiltins() + freezingBuiltins()
 }
 
 private func trainerBuiltins() -> [Builtin] {
@@ -39,6 +39,9 @@ private func trainerBuiltins() -> [Builtin] {
         Parameter(
           "packing", .anyOf([.bool, .string]), default: false, choices: Packing.allCases.map(\.rawValue),
           help: "several documents in one row: \"bfd\" keeps them apart, \"concat\" does not"),
+        Parameter(
+          "neftune_alpha", .float, default: 0, range: 0...1e6, aliases: ["neftune_noise_alpha"],
+          help: "strength of the noise on the embeddings in training (NEFTune); 0: none"),
       ] + sharedTrainingParameters(learningRate: 2e-5, schedule: "cosine"),
       returns: "trainer", summary: "A trainer that teaches a model conversations: supervised fine-tuning.",
       example:
@@ -54,7 +57,7 @@ private func makeDPO(_ call: Call) throws -> Value {
   let options = try source.trainOptions()
   let preference = try source.preferenceOptions()
   let dataset = try datasetArgument(call, "data", .preferences)
-  let policy = given.trainable.isEmpty ? try given.unfrozen() : given
+  let policy = try learning(given, call, source, "policy")
   let reference: Reference
   if !call["reference"].isNone {
     reference = .model(try call.model("reference"))
@@ -70,7 +73,9 @@ private func makeDPO(_ call: Call) throws -> Value {
     loop: try TrainLoop(model: policy, objective: objective, options: options), policy: policy, name: "dpo#\(session.number(for: "dpo"))",
     options: resolvedOptions(call), texts: ExampleTexts(dataset: dataset, tokenizer: policy.tokenizer, pairs: encoded.examples),
     encoder: encoder, skipped: dataset.skipped + encoded.skipped, cut: encoded.cut)
+  trainer.startsAsBase = given !== policy
   try setEvaluation(of: trainer, call)
+  trainer.recorder = try RunRecorder(trainer, session)
   return .object(trainer)
 }
 
@@ -80,7 +85,7 @@ private func makeSFT(_ call: Call) throws -> Value {
   let source = OptionSource(call: call)
   let options = try source.trainOptions()
   let dataset = try datasetArgument(call, "data", .conversations)
-  let policy = given.trainable.isEmpty ? try given.unfrozen() : given
+  let policy = try learning(given, call, source, "model")
   let maxLength = try source.int("max_length")
   let encoder = try ExampleEncoder(model: policy, maxLength: maxLength)
   var examples = try documents(dataset, encoder, source, call)
@@ -94,8 +99,22 @@ private func makeSFT(_ call: Call) throws -> Value {
     name: "sft#\(session.number(for: "sft"))", options: resolvedOptions(call),
     texts: ExampleTexts(dataset: dataset, tokenizer: policy.tokenizer, documents: rows), encoder: encoder,
     skipped: dataset.skipped + examples.skipped, cut: examples.cut)
+  trainer.startsAsBase = given !== policy
   try setEvaluation(of: trainer, call)
+  trainer.recorder = try RunRecorder(trainer, session)
   return .object(trainer)
+}
+
+/// The model itself where it can learn, else a copy that learns whole.
+private func learning(_ given: LanguageModel, _ call: Call, _ source: OptionSource, _ argument: String) throws -> LanguageModel {
+  guard source.bool("bf16") else { return given.trainable.isEmpty ? try given.unfrozen() : given }
+  guard given.trainable.isEmpty else {
+    throw ZsError(
+      "bf16 is for a model that begins to learn whole; this one learns already",
+      hint: given.adapters.isEmpty
+        ? "give the model as load gave it" : "adapters stay fp32; load(…, dtype: \"bf16\") stores the base in bf16", argument: argument)
+  }
+  return try given.unfrozen(stored: .bf16)
 }
 
 /// The documents of a dataset under the mask options of a trainer.

@@ -35,11 +35,28 @@ func sharedTrainingParameters(learningRate: Double, schedule: String) -> [Parame
     Parameter("seed", .int, default: 42, help: "what the order of the examples derives from"),
     Parameter("shuffle", .bool, default: true, help: "whether each epoch has an order of its own"),
     Parameter("gradient_checkpointing", .bool, default: false, help: "recompute blocks to save memory"),
+    Parameter(
+      "bf16", .bool, default: false, help: "a model that learns whole: bf16 weights in both passes, rounded from an fp32 master copy"),
     Parameter("eval_data", .anyOf([.string, .list, .object("dataset")]), default: none, help: "what run evaluates on"),
     Parameter("eval_every", .int, default: none, range: 1...1e9, aliases: ["eval_steps"], help: "updates between evaluations"),
     Parameter("log_every", .int, default: 1, range: 1...1e9, aliases: ["logging_steps"], help: "updates between reports of run's progress"),
     Parameter(
       "snapshot_megabytes", .int, default: 512, range: 0...1e7, help: "memory that back and goto may use; older steps are recomputed"),
+  ] + recordingParameters()
+}
+
+/// Options of what a run leaves behind: checkpoints, logs, samples.
+private func recordingParameters() -> [Parameter] {
+  [
+    Parameter(
+      "autosave", .string, default: none, help: "a folder for checkpoints by time, on interrupt, error and at the end; the last 2 stay"),
+    Parameter("autosave_minutes", .float, default: 5, range: 0...1e6, help: "minutes between autosaves; 0: after each update"),
+    Parameter(
+      "log", .string, default: none, aliases: ["logging_dir"],
+      help: "a folder for metrics.jsonl, metrics.csv and TensorBoard events; none: that of autosave"),
+    Parameter("samples", .list, default: none, help: "prompts that run answers now and then, greedily; see t.samples"),
+    Parameter("sample_every", .int, default: none, range: 1...1e9, help: "updates between samples; none: an epoch"),
+    Parameter("sample_tokens", .int, default: 48, range: 1...1e6, help: "the most tokens of a sample"),
   ]
 }
 
@@ -111,6 +128,7 @@ struct OptionSource {
     options.seed = UInt64(bitPattern: Int64(try int("seed")))
     options.shuffle = bool("shuffle")
     options.gradientCheckpointing = bool("gradient_checkpointing")
+    options.neftuneAlpha = self["neftune_alpha"].number ?? 0
     options.snapshotBytes = try int("snapshot_megabytes") << 20
     return try options.validated()
   }

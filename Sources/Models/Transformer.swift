@@ -17,6 +17,8 @@ public struct ForwardOptions: Sendable {
   /// Each token's result is the same to the bit;
   /// gradients differ by the order of their sums. Not together with dropout: what is shared would be dropped alike.
   public var sharesPrefixes = false
+  /// Strength of NEFTune's noise on the embeddings in a pass of a training; 0: none.
+  public var neftuneAlpha = 0.0
   /// Where log-probabilities leave what else is seen of each scored token: entropy, mean logit; nil if nobody asks.
   public var statistics: TokenStatisticsLog?
 
@@ -44,7 +46,7 @@ extension LanguageModel {
   public func hiddenStates(_ ids: [Int32], documents: [AttentionDocument]? = nil, options: ForwardOptions = .init()) throws -> Tensor {
     let documents = documents ?? [AttentionDocument(0..<ids.count)]
     let batch = try PackedTokens(ids, documents, self)
-    var x = try embedding(weights.embedding, ids)  // (T, C)
+    var x = try noisy(embedding(weights.embedding, ids), documents.map(\.tokens), options)  // (T, C)
     for layer in 0..<configuration.numHiddenLayers {
       if options.checkpointing {
         x = try checkpoint([x], parameters: parameters(ofLayer: layer, options)) { try self.block(layer, $0[0], batch, options) }

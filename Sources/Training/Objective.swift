@@ -15,6 +15,14 @@ public protocol TrainableModel: AnyObject {
   ///   - scoredFrom: The first scored position of each, at least 1.
   ///   - options: Whether adapters take part (without them the model is its own reference), what is recomputed, dropout.
   func tokenLogProbs(_ sequences: [[Int]], scoredFrom: [Int], options: ForwardOptions) throws -> Tensor
+
+  /// Called after something other than the model wrote into its parameters: an update, a step back, a checkpoint.
+  func parametersChanged()
+}
+
+extension TrainableModel {
+  /// Nothing to do where passes read the parameters themselves.
+  public func parametersChanged() {}
 }
 
 extension LanguageModel: TrainableModel {}
@@ -43,6 +51,13 @@ public protocol Objective: AnyObject {
   func measure(_ microBatch: [Int], of batch: Batch, model: any TrainableModel, options: ForwardOptions) throws -> Measurement
   /// Metrics of a whole update beyond `loss`, under TRL's names.
   func metrics(pairs: [PairReport], rows: [RowReport]) -> [(String, Double)]
+  /// What it remembers from update to update and cannot compute anew, by name: a checkpoint keeps it.
+  var state: [(name: String, tensor: Tensor)] { get }
+}
+
+extension Objective {
+  /// Nothing to remember: the loss is a function of batch, model and options.
+  public var state: [(name: String, tensor: Tensor)] { [] }
 }
 
 /// Tokens that one pass is worth: more of them make it no faster, only larger in memory.

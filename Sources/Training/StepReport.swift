@@ -44,6 +44,10 @@ public struct RowReport: Sendable, Equatable {
   public var loss: Double
   /// The number of trained tokens.
   public var trainedTokens: Int
+  /// Σ over the trained tokens of the entropy of the distribution they were predicted by, nats; nil where the model does not tell.
+  public var entropy: Double?
+  /// How many of them no other token was likelier than; nil where the model does not tell.
+  public var correctTokens: Int?
   /// Its documents: one, or several where examples are packed.
   public var documents: [DocumentScores]
 }

@@ -31,6 +31,7 @@ struct Snapshot {
       if let a = from.second, let b = to.second { b.pointer.update(from: a.pointer, count: b.count) }
     }
     loop.stepCount = step
+    loop.model.parametersChanged()
   }
 }
 
