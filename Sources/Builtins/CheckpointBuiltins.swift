@@ -4,7 +4,6 @@ import Formats
 import Kernels
 import Language
 import Models
-import OrderedCollections
 import Training
 
 func checkpointBuiltins() -> [Builtin] {
@@ -35,14 +34,6 @@ func checkpointBuiltins() -> [Builtin] {
       returns: "trainer", summary: "The trainer of a checkpoint, at the step it was saved at; it goes on with the same bits.",
       example: made + "step(t, n: 2);\nsave(t, \"/tmp/zs-example-run\")\nu = resume(\"/tmp/zs-example-run\")\nstep(u).loss == step(t).loss",
       body: resumeTrainer),
-    Builtin(
-      "save", category: "Core",
-      [
-        Parameter("rows", .list, help: "maps, such as t.history"),
-        Parameter("path", .string, help: "ends in .csv, .jsonl or .json"),
-      ],
-      returns: "none", summary: "Writes rows as a file: CSV, JSON lines or one JSON array.",
-      example: "save([{step: 1, loss: 0.5}, {step: 2, loss: 0.25}], \"/tmp/zs-example.csv\")", body: saveRows),
   ]
 }
 
@@ -95,39 +86,4 @@ private func autosaveFolder(of checkpoint: Checkpoint, _ options: ValueMap) -> S
     checkpoint.folder[slash...].hasPrefix("/step-")
   else { return nil }
   return String(checkpoint.folder[..<slash])
-}
-
-private func saveRows(_ call: Call) throws -> Value {
-  let path = try call.string("path")
-  let rows = try call.list("rows")
-  let lower = path.lowercased()
-  if lower.hasSuffix(".jsonl") {
-    try JSONLines.write(rows.map { try $0.asJSON() }, to: path)
-  } else if lower.hasSuffix(".json") {
-    try AtomicFile.write(JSON.array(rows.map { try $0.asJSON() }).serialized(pretty: true) + "\n", to: path)
-  } else if lower.hasSuffix(".csv") {
-    try AtomicFile.write(try csv(rows), to: path)
-  } else {
-    throw ZsError("rows are saved as .csv, .jsonl or .json, not as '\(path)'", hint: "save(rows, \"x.csv\")", argument: "path")
-  }
-  return .none
-}
-
-/// Rows under the names that any of them has, in the order they come up.
-private func csv(_ rows: [Value]) throws -> String {
-  var names = OrderedSet<String>()
-  let maps = try rows.enumerated().map { index, row -> ValueMap in
-    guard case .map(let map) = try row.plain() else {
-      throw ZsError(kind: "type", message: "row \(index) is \(row.typeName); a CSV file is made of maps", argument: "rows")
-    }
-    names.append(contentsOf: map.keys)
-    return map
-  }
-  let lines = try maps.map { map in
-    try names.map { name -> String in
-      guard let value = map[name], !value.isNone else { return "" }
-      return csvField(try value.text ?? value.asJSON().serialized())
-    }
-  }
-  return ([names.map(csvField)] + lines).map { $0.joined(separator: ",") + "\n" }.joined()
 }

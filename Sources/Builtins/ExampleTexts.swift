@@ -14,7 +14,7 @@ package final class ExampleTexts {
   /// SFT: the documents of each example.
   let documents: [[SFTExample]]
 
-  init(dataset: Dataset, tokenizer: Tokenizer?, pairs: [PreferenceExample]) {
+  package init(dataset: Dataset, tokenizer: Tokenizer?, pairs: [PreferenceExample]) {
     self.dataset = dataset
     self.tokenizer = tokenizer
     self.pairs = pairs
@@ -27,14 +27,6 @@ package final class ExampleTexts {
     self.documents = documents
     pairs = nil
   }
-
-  private init() {
-    dataset = Dataset(.preferences, restoring: [], skipped: [], name: "nothing")
-    (tokenizer, pairs, documents) = (nil, nil, [])
-  }
-
-  /// No texts: what a report says where nobody will ask for words.
-  package static var none: ExampleTexts { ExampleTexts() }
 
   var isPreference: Bool { pairs != nil }
 

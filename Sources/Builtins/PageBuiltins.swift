@@ -2,7 +2,6 @@
 
 import Formats
 import Glibc
-import Hub
 import Language
 import Models
 import Training
@@ -30,21 +29,17 @@ func pageBuiltins() -> [Builtin] {
 /// What a run was made of: data and model with their hashes, versions, dates.
 private func provenance(of trainer: TrainerValue, _ call: Call) throws -> [(String, String)] {
   let session = try Session.of(call)
+  var facts: [(String, String)] = []
   let dataset = trainer.texts.dataset
-  var digest = Digest()
-  for row in dataset.rows {
-    try call.poll()
-    digest.update((JSON.object(row.fields).serialized() + "\n").utf8)
-  }
-  var facts: [(String, String)] = [
-    ("data", "\(dataset.name), \(dataset.rows.count) rows"), ("data, SHA-256 of the rows as JSON lines", digest.hexadecimal()),
-  ]
+  facts.append(("data", "\(dataset.name), \(dataset.rows.count) rows"))
+  let lines = dataset.rows.lazy.map { JSON.object($0.fields).serialized() + "\n" }
+  facts.append(("data, SHA-256 of the rows as JSON lines", Digest.texts(lines)))
   let base = trainer.policy.base ?? trainer.policy
   facts += [("model", base.name), ("weights", "\(base.weightType.name), \(base.parameterCount) parameters")]
   var status = stat()
   if stat(base.path, &status) == 0, status.st_mode & S_IFMT == S_IFREG {
     facts.append(("model file", String(base.path.split(separator: "/").last ?? "")))
-    facts.append(("model, SHA-256 of the file", try Digest.ofFile(base.path, poll: call.poll)))
+    facts.append(("model, SHA-256 of the file", try Digest.file(base.path)))
   }
   if let lora = trainer.policy.loraOptions {
     facts.append(("adapters", "rank \(lora.rank), alpha \(compact(lora.alpha)), \(lora.targets.map(\.rawValue).joined(separator: " "))"))

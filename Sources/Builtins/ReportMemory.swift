@@ -113,16 +113,17 @@ extension TrainerValue {
       remembered: remembered, gauges: gauges(report, earlier: earlier, history: loop.history, kind: kind))
   }
 
-  /// One update, with the evaluation that falls due after it.
+  /// One update, with the evaluation that falls due after it and what the run leaves behind.
   ///
   /// - Parameters:
-  ///   - poll: Called between the parts of the evaluation; what it throws ends that.
+  ///   - poll: Called between the parts of what follows the step; what it throws ends that.
   ///   - abandon: Called within the step; what it throws drops the step. Nil: `poll`.
   func takeStep(poll: () throws -> Void, abandon: (() throws -> Void)? = nil) throws -> ReportValue {
     let report = value(try loop.step { if let abandon { try abandon() } else { try poll() } }, kind: .step)
     if let evaluation, loop.stepCount % evaluation.every == 0 || loop.stepCount == loop.totalSteps {
       loop.recordEvaluation(try loop.evaluate(evaluation.objective, poll: poll))
     }
+    try recorder?.stepped(poll)
     return report
   }
 }

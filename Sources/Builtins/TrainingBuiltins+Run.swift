@@ -30,7 +30,6 @@ func advance(_ trainer: TrainerValue, by count: Int, _ call: Call, isRun: Bool) 
       if showsProgress, loop.stepCount % logEvery == 0 || loop.stepCount == end {
         session.progress.update(progress(value.report, of: loop, end: end, seconds: seconds ?? 0))
       }
-      try trainer.recorder?.stepped(call.poll)
       if call.context.isInterrupted, loop.stepCount < end {
         session.progress.finish()
         session.warn("stopped after step \(loop.stepCount) of \(loop.totalSteps); run(…) goes on from there")

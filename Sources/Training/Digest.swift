@@ -14,6 +14,13 @@ public enum Digest {
     return hexadecimal(hash.finalize())
   }
 
+  /// The hash of texts one after the other, in UTF-8.
+  public static func texts(_ texts: some Sequence<String>) -> String {
+    var hash = SHA256()
+    for piece in texts { hash.update(data: Array(piece.utf8)) }
+    return hexadecimal(hash.finalize())
+  }
+
   /// A short hash of every weight of a model, by name: type, shape and elements.
   ///
   /// Of models beyond a gigabyte the first and last 64 KiB of each weight stand for the rest.

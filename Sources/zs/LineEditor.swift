@@ -60,13 +60,17 @@ final class LineEditor: LineSource {
     el_end(handle)
     history_wend(history)
     prompt.deallocate()
-    if active === self { active = outer }
   }
 
   /// libedit decodes what is typed by the locale, which containers often leave unset.
   static func useUTF8() {
     setlocale(LC_CTYPE, "")
     if String(cString: nl_langinfo(nl_item(CODESET))) != "UTF-8" { setlocale(LC_CTYPE, "C.UTF-8") }
+  }
+
+  /// Gives libedit's callbacks back to the editor that this one interrupted; without it the global would keep this one for ever.
+  func retire() {
+    if active === self { active = outer }
   }
 
   func next(_ text: String) -> LineEvent {

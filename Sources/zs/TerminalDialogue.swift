@@ -26,6 +26,8 @@ final class TerminalDialogue: Dialogue {
     source = editor ?? PipeSource(isComplete: { _ in true })
   }
 
+  deinit { (source as? LineEditor)?.retire() }
+
   func next(_ prompt: String) -> DialogueEvent {
     host.progress.finish()
     if !host.output.isAtLineStart { host.output.write("\n") }

@@ -48,9 +48,10 @@ final class GaugeTests: XCTestCase {
     XCTAssertEqual(names(Array(biased.prefix(4))), [], "four pairs say nothing")
   }
 
-  func testMemoryStaysWithinItsBudget() {
+  func testMemoryStaysWithinItsBudget() throws {
     let memory = ReportMemory(budget: 90_000)
-    let texts = ExampleTexts.none
+    let texts = ExampleTexts(
+      dataset: try Dataset(.preferences, rows: [["prompt": "a", "chosen": "b", "rejected": "c"]]), tokenizer: nil, pairs: [])
     var looked: RememberedReport?
     for step in 1...40 {
       let entry = memory.remember(

@@ -44,7 +44,7 @@ final class TokenStripTests: XCTestCase {
 
   func testLongTextsWrapAndAreCut() {
     let rows = (0..<200).map { row("chosen", $0, $0 == 3 ? String(repeating: "日", count: 70) : " word\($0)", -1, -1.1) }
-    let lines = TokenStrip(rows).terminal(width: 40, colour: false, maxRows: 8).split(separator: "\n").dropLast()
+    let lines = TokenStrip(rows).terminal(width: 40, colour: false, maxRows: 8).split(separator: "\n").prefix { !$0.hasPrefix("log π") }
     XCTAssertTrue(lines.allSatisfy { TextWidth.of($0) <= 40 }, lines.joined(separator: "\n"))
     XCTAssertTrue(lines.last?.contains("more lines") ?? false)
     XCTAssertEqual(lines.count, 9)

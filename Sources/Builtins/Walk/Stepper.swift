@@ -157,6 +157,8 @@ extension Stepper {
     var stop: String?
     defer { session.progress.finish() }
     let clock = ContinuousClock()
+    try trainer.recorder?.begin(call.poll)
+    defer { if loop.stepCount == loop.totalSteps { trainer.recorder?.finished() } else { trainer.recorder?.stopped() } }
     while loop.stepCount < end, stop == nil {
       let began = clock.now
       let value: ReportValue
