@@ -101,8 +101,10 @@ public final class Decoder {
     project(.query, layer, b.normed, rows, b.q, b)
     project(.key, layer, b.normed, rows, newKeys, b)
     project(.value, layer, b.normed, rows, values + start * c.keyValueWidth, b)
-    turn(b.q, heads: c.numAttentionHeads, b, rows)
-    turn(newKeys, heads: c.numKeyValueHeads, b, rows)
+    if !c.layersWithoutRotary.contains(layer) {
+      turn(b.q, heads: c.numAttentionHeads, b, rows)
+      turn(newKeys, heads: c.numKeyValueHeads, b, rows)
+    }
     let shape = AttentionShape(
       queries: rows, keys: start + rows, heads: c.numAttentionHeads, keyValueHeads: c.numKeyValueHeads, headDimension: c.headDimension,
       slidingWindow: c.slidingWindow)
@@ -137,6 +139,11 @@ public final class Decoder {
   ) {
     let weight = model.weights.layers[layer][projection]
     multiply(weight, x, rows, y)
+    defer {
+      if let bias = model.weights.layers[layer].bias(projection) {
+        for row in 0..<rows { addInto(y + row * bias.count, bias.pointer, bias.count) }
+      }
+    }
     guard adapters, let adapter = model.adapter(projection, layer: layer) else { return }
     let (down, up) = (matrixView(adapter.a), matrixView(adapter.b))
     if rows == 1 {
