@@ -123,6 +123,7 @@ final class DecoderPass {
   }
 
   private func turn(_ x: UnsafeMutablePointer<Float>, heads: Int, _ layer: Int, _ rows: Int, _ rotary: RotaryTable) {
+    guard !model.configuration.layersWithoutRotary.contains(layer) else { return }
     let shape = RotaryShape(rows: rows, heads: heads, headDimension: model.configuration.headDimension)
     rotaryForward(x: x, positions: buffers.positions, shape: shape, table: rotary, layout: model.configuration.rotaryLayout)
   }
@@ -144,6 +145,11 @@ final class DecoderPass {
     _ projection: Projection, _ layer: Int, _ x: UnsafePointer<Float>, _ rows: Int, _ y: UnsafeMutablePointer<Float>, _ kind: Kind
   ) {
     multiply(model.weights.layers[layer][projection], x, rows, y, kind)
+    defer {
+      if let bias = model.weights.layers[layer].bias(projection) {
+        for row in 0..<rows { addInto(y + row * bias.count, bias.pointer, bias.count) }
+      }
+    }
     guard adapters, let adapter = model.adapter(projection, layer: layer) else { return }
     let (down, up) = (matrixView(adapter.a), matrixView(adapter.b))
     let (low, raised) = (buffers.low, buffers.raised)

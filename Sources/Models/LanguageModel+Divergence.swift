@@ -1,7 +1,12 @@
 // How far one model's next-token distributions are from another's along a text: the exact Kullback–Leibler divergence at each token.
 
-import Foundation
 import Tensors
+
+#if canImport(Darwin)
+  import Darwin
+#else
+  import Glibc
+#endif
 
 /// One token of a text under two models.
 public struct TokenDivergence: Sendable, Equatable {

@@ -1,9 +1,14 @@
 // Direct preference optimization as an objective: both answers of each pair under policy and reference, one preference loss.
 
-import Foundation
 import Kernels
 import Models
 import Tensors
+
+#if canImport(Darwin)
+  import Darwin
+#else
+  import Glibc
+#endif
 
 /// The objective of DPO.
 public final class DPO: Objective {

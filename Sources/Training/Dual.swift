@@ -1,7 +1,12 @@
 // Dual numbers: a value together with its partial derivatives, so that a formula written once gives both.
 // `PreferenceLoss.swift` is the only user; the five inputs of a preference loss fit one SIMD register pair.
 
-import Foundation
+#if canImport(Darwin)
+  import Darwin
+#else
+  import Glibc
+#endif
+
 
 /// A number and its derivatives with respect to the inputs of a preference loss.
 package struct Dual: Sendable {

@@ -4,7 +4,12 @@
 // per token, β = strength of the pull to the reference, ε = label smoothing. Values are in nats and finite for |βh| up to 10⁴ and beyond.
 // What goes in and comes out is in PreferenceOptions.swift.
 
-import Foundation
+#if canImport(Darwin)
+  import Darwin
+#else
+  import Glibc
+#endif
+
 
 /// A published loss on preference pairs, under the name TRL gives it.
 public enum PreferenceLoss: String, CaseIterable, Sendable {

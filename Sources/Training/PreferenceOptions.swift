@@ -1,7 +1,12 @@
 // What goes into a preference loss and what comes out: options, a pair's log-probabilities, a loss with its derivatives.
 // The formulas are in PreferenceLoss.swift.
 
-import Foundation
+#if canImport(Darwin)
+  import Darwin
+#else
+  import Glibc
+#endif
+
 
 /// The divergence that ties the policy to its reference: f-DPO, arXiv:2309.16240.
 public enum FDivergence: String, CaseIterable, Sendable {
