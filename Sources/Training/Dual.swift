@@ -7,7 +7,6 @@
   import Glibc
 #endif
 
-
 /// A number and its derivatives with respect to the inputs of a preference loss.
 package struct Dual: Sendable {
   package var value: Double

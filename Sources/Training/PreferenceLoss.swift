@@ -10,7 +10,6 @@
   import Glibc
 #endif
 
-
 /// A published loss on preference pairs, under the name TRL gives it.
 public enum PreferenceLoss: String, CaseIterable, Sendable {
   case sigmoid, robust, hinge, ipo

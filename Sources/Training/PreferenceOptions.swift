@@ -7,7 +7,6 @@
   import Glibc
 #endif
 
-
 /// The divergence that ties the policy to its reference: f-DPO, arXiv:2309.16240.
 public enum FDivergence: String, CaseIterable, Sendable {
   case reverseKL = "reverse_kl"

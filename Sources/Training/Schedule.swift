@@ -6,7 +6,6 @@
   import Glibc
 #endif
 
-
 /// How the learning rate moves between the end of the warm-up and the end of the run.
 public enum ScheduleKind: String, CaseIterable, Sendable {
   /// The base rate from the first step on: as in transformers, without a warm-up.
