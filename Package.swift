@@ -32,7 +32,10 @@ let package = Package(
       name: "Tokenizers",
       dependencies: ["Formats", .product(name: "OrderedCollections", package: "swift-collections")],
       swiftSettings: strict),
-    .target(name: "Models", dependencies: ["Tensors", "Tokenizers", "Formats", "Kernels"], swiftSettings: strict),
+    .target(
+      name: "Models",
+      dependencies: ["Tensors", "Tokenizers", "Formats", "Kernels", .product(name: "OrderedCollections", package: "swift-collections")],
+      swiftSettings: strict),
     .target(
       name: "Training",
       dependencies: ["Models", .product(name: "Crypto", package: "swift-crypto")],
@@ -70,7 +73,7 @@ let package = Package(
     .testTarget(name: "TensorsTests", dependencies: ["Tensors"], exclude: ["Fixtures"], swiftSettings: strict),
     .testTarget(name: "FormatsTests", dependencies: ["Formats"], swiftSettings: strict),
     .testTarget(name: "TokenizersTests", dependencies: ["Tokenizers"], exclude: ["Fixtures"], swiftSettings: strict),
-    .testTarget(name: "ModelsTests", dependencies: ["Models"], swiftSettings: strict),
+    .testTarget(name: "ModelsTests", dependencies: ["Models"], exclude: ["Fixtures"], swiftSettings: strict),
     .testTarget(name: "TrainingTests", dependencies: ["Training"], exclude: ["Fixtures"], swiftSettings: strict),
     .testTarget(name: "NetworkTests", dependencies: ["Network", "LoopbackServer"], swiftSettings: strict),
     .testTarget(name: "DistillationTests", dependencies: ["Distillation"], swiftSettings: strict),

@@ -1,4 +1,4 @@
-// Adapters: policies that share a base's weights, merging them in, saving and loading them in PEFT's layout.
+// Adapters: policies that share a base's weights, fresh or loaded. Merging and saving them is in ModelBuiltins+Writing.swift.
 
 import Language
 import Models
@@ -34,25 +34,6 @@ func adapterBuiltins() -> [Builtin] {
         rank: try call.int("rank"), alpha: try call.double("alpha"), targets: names, dropout: try call.double("dropout"), seed: seed,
         rsLoRA: try call.bool("rslora"))
       return .object(value.derived(policy))
-    },
-    Builtin(
-      "merge", category: modelCategory, [modelParameter],
-      returns: "model", summary: "A plain model with the adapters multiplied into its weights, in f32.",
-      example: "m = lora(load(\"smollm2\"), rank: 4)\nmerge(m).adapters |> len"
-    ) { call in
-      let value = try call.object("m", as: ModelValue.self)
-      guard !value.model.adapters.isEmpty else {
-        throw ZsError("\(value.model.name) has no adapters to merge", hint: "lora(m) makes a model with adapters", argument: "m")
-      }
-      return .object(value.derived(try value.model.merged()))
-    },
-    Builtin(
-      "save", category: modelCategory, [modelParameter, Parameter("dir", .string, help: "the folder; made if it is not there")],
-      returns: "none", summary: "Saves the adapters of a policy in PEFT's layout, or a model in Hugging Face's.",
-      example: "m = lora(load(\"smollm2\"), rank: 2, targets: [\"q_proj\"])\nsave(m, \"/tmp/zs-example-adapter\")"
-    ) { call in
-      try call.model().save(to: try call.string("dir"))
-      return .none
     },
     Builtin(
       "load_adapter", category: modelCategory,

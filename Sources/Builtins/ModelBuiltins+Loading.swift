@@ -2,7 +2,6 @@
 
 import Formats
 import Hub
-import Kernels
 import Language
 import Models
 import Tokenizers
@@ -13,8 +12,6 @@ import Tokenizers
   import Glibc
 #endif
 
-private let storedTypes = ["f32", "f16", "bf16", "q8_0", "q4_0", "q4_1"]
-
 func loadingBuiltins() -> [Builtin] {
   [
     Builtin(
@@ -22,8 +19,8 @@ func loadingBuiltins() -> [Builtin] {
       [
         Parameter("source", .string, help: "a short name, a .gguf file, or a Hugging Face folder of safetensors"),
         Parameter(
-          "dtype", .string, default: Value.none, choices: storedTypes, aliases: ["torch_dtype"],
-          help: "convert the weights; none: as they are stored"),
+          "dtype", .string, default: Value.none, aliases: ["torch_dtype"],
+          help: "convert the weights, as quantize does; none: as they are stored"),
       ],
       returns: "model", summary: "Loads a language model.", example: "m = load(\"smollm2\")",
       details: """
@@ -36,7 +33,7 @@ func loadingBuiltins() -> [Builtin] {
       let began = clock.now
       let (path, name) = try ModelSource(call, "source").located()
       var model = try LanguageModel.load(path: path, name: name)
-      if let type = try call.optionalString("dtype").flatMap(weightType) { model = try model.converted(to: type) }
+      if call["dtype"] != .none { model = try StoredType(call, "dtype").converted(model, writing(call, "convert \(name)")) }
       return .object(ModelValue(model, number: session.number(for: name), seconds: (clock.now - began) / .seconds(1)))
     },
     Builtin(
@@ -52,20 +49,8 @@ func loadingBuiltins() -> [Builtin] {
       let (path, name) = try ModelSource(call, "source").located()
       return .object(TokenizerValue(try loadTokenizer(path), name: name))
     },
-    Builtin(
-      "quantize", category: modelCategory,
-      [modelParameter, Parameter("type", .string, choices: storedTypes, help: "how the matrices are stored")],
-      returns: "model", summary: "A copy of a model with its matrices stored in another type.",
-      example: "m = load(\"smollm2\")\nquantize(m, \"q8_0\").dtype"
-    ) { call in
-      let value = try call.object("m", as: ModelValue.self)
-      guard let type = try weightType(call.string("type")) else { return call["m"] }
-      return .object(value.derived(try value.model.converted(to: type)))
-    },
   ]
 }
-
-private func weightType(_ name: String) -> WeightType? { WeightType.allCases.first { $0.name == name } }
 
 /// What a person wrote to name a model, and where that is.
 private struct ModelSource {

@@ -79,8 +79,10 @@ final class DecoderPass {
     project(.query, layer, b.normed, rows, b.q, kind)
     project(.key, layer, b.normed, rows, b.k, kind)
     project(.value, layer, b.normed, rows, b.v, kind)
-    turn(b.q, heads: c.numAttentionHeads, layer, rows, rotary)
-    turn(b.k, heads: c.numKeyValueHeads, layer, rows, rotary)
+    if !c.layersWithoutRotary.contains(layer) {
+      turn(b.q, heads: c.numAttentionHeads, rows, rotary)
+      turn(b.k, heads: c.numKeyValueHeads, rows, rotary)
+    }
     switch kind {
     case .prompt: attendPrompt(caches[0], layer, rows)
     case .step: attendStep(caches, layer)
@@ -122,7 +124,7 @@ final class DecoderPass {
     attentionDecode(rows: UnsafeBufferPointer(start: decodeRows, count: caches.count), layout: caches[0].layout(layer), shape: shape)
   }
 
-  private func turn(_ x: UnsafeMutablePointer<Float>, heads: Int, _ layer: Int, _ rows: Int, _ rotary: RotaryTable) {
+  private func turn(_ x: UnsafeMutablePointer<Float>, heads: Int, _ rows: Int, _ rotary: RotaryTable) {
     let shape = RotaryShape(rows: rows, heads: heads, headDimension: model.configuration.headDimension)
     rotaryForward(x: x, positions: buffers.positions, shape: shape, table: rotary, layout: model.configuration.rotaryLayout)
   }
@@ -144,6 +146,11 @@ final class DecoderPass {
     _ projection: Projection, _ layer: Int, _ x: UnsafePointer<Float>, _ rows: Int, _ y: UnsafeMutablePointer<Float>, _ kind: Kind
   ) {
     multiply(model.weights.layers[layer][projection], x, rows, y, kind)
+    defer {
+      if let bias = model.weights.layers[layer].bias(projection) {
+        for row in 0..<rows { addInto(y + row * bias.count, bias.pointer, bias.count) }
+      }
+    }
     guard adapters, let adapter = model.adapter(projection, layer: layer) else { return }
     let (down, up) = (matrixView(adapter.a), matrixView(adapter.b))
     let (low, raised) = (buffers.low, buffers.raised)

@@ -125,32 +125,43 @@ public final class LanguageModel: Sendable {
     return tensor
   }
 
-  /// A norm in memory of its own.
+  /// A norm or bias in memory of its own.
   func norm(_ name: WeightName) throws -> Tensor {
-    guard let vector = try weights.vector(name)?.copied() else { throw ModelError("\(self.name) has no norm '\(name.huggingFace)'") }
+    guard let vector = try weights.vector(name)?.copied() else {
+      throw ModelError("\(self.name) has no norm or bias '\(name.huggingFace)'")
+    }
     return vector
   }
 
-  /// A copy whose matrices are stored in another type; norms stay fp32.
-  public func converted(to type: WeightType) throws -> LanguageModel {
-    guard adapters.isEmpty else { throw ModelError("\(name) has adapters; merge them before its weights are stored as \(type.name)") }
+  /// A copy whose matrices are stored in another type; norms and biases stay fp32.
+  ///
+  /// A matrix whose rows are no whole blocks gets the type that llama.cpp falls back to.
+  public func converted(to type: WeightType, progress: WritingProgress = { _, _ in }) throws -> LanguageModel {
+    try converted(progress, type: { name in type.fitting(columns: name.shape(self.configuration).last ?? 1) })
+  }
+
+  /// A copy whose matrices are stored as a file of that type would have them.
+  public func converted(as type: ModelFileType, progress: WritingProgress = { _, _ in }) throws -> LanguageModel {
+    try converted(progress, type: { name in type.type(of: name, self.configuration) })
+  }
+
+  private func converted(_ progress: WritingProgress, type wanted: (WeightName) -> WeightType) throws -> LanguageModel {
+    guard adapters.isEmpty else { throw ModelError("\(name) has adapters; merge them before its weights are stored in another type") }
+    var done = 0
+    let total = WeightName.all(configuration).reduce(0) { $0 + (self.weights.matrix($1)?.bytes ?? 0) }
     let weights = try DecoderWeights(
       configuration,
       matrix: { name in
         guard let view = self.weights.matrix(name)?.view else { throw ModelError("\(self.name) has no matrix '\(name.huggingFace)'") }
-        guard view.columns % type.blockElements == 0 else {
-          throw ModelError(
-            "'\(name.huggingFace)' has rows of \(view.columns) elements, no multiple of the \(type.blockElements) that a block of \(type.name) holds"
-          )
-        }
+        let type = wanted(name)
         let target = try Storage(count: (view.rows * type.rowBytes(columns: view.columns) + 3) / 4)
-        let row = try Storage(count: view.columns)
-        for index in 0..<view.rows {
-          unpack(view.type, from: view.row(index), to: row.base, count: view.columns)
-          let place = UnsafeMutableRawPointer(target.base) + index * type.rowBytes(columns: view.columns)
-          guard pack(type, from: row.base, to: place, count: view.columns) else {
-            throw ModelError("weights cannot be stored as \(type.name)", hint: "f32, f16, bf16, q8_0, q4_0 and q4_1 can")
-          }
+        // In pieces, so that a long conversion can be stopped.
+        let (piece, rowBytes) = (max(1, (16 << 20) / max(1, view.rowBytes)), type.rowBytes(columns: view.columns))
+        for start in stride(from: 0, to: view.rows, by: piece) {
+          let rows = start..<min(start + piece, view.rows)
+          repackRows(view, rows: Array(rows), as: type, to: UnsafeMutableRawPointer(target.base) + start * rowBytes)
+          done += rows.count * view.rowBytes
+          try progress(done, total)
         }
         let converted = WeightView(type: type, base: UnsafeRawPointer(target.base), rows: view.rows, columns: view.columns)
         return Weight(view: converted, owner: target, interleave: self.weightBytes <= Self.interleaveLimit)

@@ -60,8 +60,8 @@ extension LanguageModel {
   private func block(_ layer: Int, _ x: Tensor, _ batch: PackedTokens, _ options: ForwardOptions) throws -> Tensor {
     let c = configuration
     let normed = try rmsNorm(x, weights.layers[layer].attentionNorm, epsilon: c.rmsNormEpsilon)
-    let q = try turned(project(.query, layer, normed, options), heads: c.numAttentionHeads, batch)
-    let k = try turned(project(.key, layer, normed, options), heads: c.numKeyValueHeads, batch)
+    let q = try turned(project(.query, layer, normed, options), layer, heads: c.numAttentionHeads, batch)
+    let k = try turned(project(.key, layer, normed, options), layer, heads: c.numKeyValueHeads, batch)
     let v = try project(.value, layer, normed, options)
     let mixed = try causalAttention(
       q, k, v, heads: c.numAttentionHeads, keyValueHeads: c.numKeyValueHeads, headDimension: c.headDimension, documents: batch.documents,
@@ -75,12 +75,18 @@ extension LanguageModel {
 
   private func project(_ projection: Projection, _ layer: Int, _ x: Tensor, _ options: ForwardOptions) throws -> Tensor {
     let weight = weights.layers[layer][projection]
-    guard options.adapters, let adapter = adapter(projection, layer: layer) else { return try linear(x, weight) }
-    return try linear(x, weight, adapter, mask: adapter.dropoutMask(options.dropout, shape: x.shape))
+    let output: Tensor
+    if options.adapters, let adapter = adapter(projection, layer: layer) {
+      output = try linear(x, weight, adapter, mask: adapter.dropoutMask(options.dropout, shape: x.shape))
+    } else {
+      output = try linear(x, weight)
+    }
+    return try weights.layers[layer].bias(projection).map { try output + $0 } ?? output
   }
 
-  private func turned(_ x: Tensor, heads: Int, _ batch: PackedTokens) throws -> Tensor {
-    try rotary(
+  private func turned(_ x: Tensor, _ layer: Int, heads: Int, _ batch: PackedTokens) throws -> Tensor {
+    guard !configuration.layersWithoutRotary.contains(layer) else { return x }
+    return try rotary(
       x, heads: heads, headDimension: configuration.headDimension, positions: batch.positions, table: batch.rotary,
       layout: configuration.rotaryLayout)
   }
@@ -88,7 +94,7 @@ extension LanguageModel {
   /// What of a block is trained: a recomputed block must name it.
   private func parameters(ofLayer layer: Int, _ options: ForwardOptions) -> [Tensor] {
     let own = weights.layers[layer]
-    var found = [own.attentionNorm, own.feedForwardNorm] + own.projections.compactMap(\.tensor)
+    var found = [own.attentionNorm, own.feedForwardNorm] + own.projections.compactMap(\.tensor) + own.biases.compactMap { $0 }
     if options.adapters {
       for projection in Projection.allCases {
         if let adapter = adapter(projection, layer: layer) { found += [adapter.a, adapter.b] }

@@ -51,7 +51,7 @@ public final class Weight: @unchecked Sendable {
   /// Rounds the tensor's elements into the stored ones, where those are apart.
   public func refresh() {
     guard let tensor, let memory = owner as? Storage else { return }
-    _ = pack(view.type, from: tensor.pointer, to: UnsafeMutableRawPointer(memory.base), count: tensor.count)
+    pack(view.type, from: tensor.pointer, to: UnsafeMutableRawPointer(memory.base), count: tensor.count)
   }
 
   /// Outputs.
