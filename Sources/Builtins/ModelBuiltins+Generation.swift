@@ -25,6 +25,8 @@ func generationBuiltins() -> [Builtin] {
         With n above 1 the result is a list; the prompt is read once. A list of prompts gives a list in its order (with n: of lists),
         and is worked through as one batch, which is faster and gives each prompt the tokens it has alone: with a seed, those of that
         seed. Ctrl-C stops a batch before its next token; what is done is the result, cut completions have the reason "interrupted".
+        What the model's makers suggest for sampling (generation_config.json) stands in m.config.generation; it is never applied
+        unless written down: generate(m, prompt, temperature: m.config.generation.temperature).
         """
     ) { call in
       let model = try call.model()

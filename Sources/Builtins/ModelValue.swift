@@ -47,7 +47,7 @@ public final class ModelValue: ObjectValue {
   public func field(_ name: String) throws -> Value? {
     switch name {
     case "name": .string(model.name)
-    case "config": .map(model.configuration.map)
+    case "config": .map(try configurationMap())
     case "parameters": .int(Int64(model.parameterCount))
     case "trainable": .int(Int64(model.trainable.reduce(0) { $0 + $1.tensor.count }))
     case "dtype": .string(model.weightType.name)

@@ -79,8 +79,10 @@ final class DecoderPass {
     project(.query, layer, b.normed, rows, b.q, kind)
     project(.key, layer, b.normed, rows, b.k, kind)
     project(.value, layer, b.normed, rows, b.v, kind)
-    turn(b.q, heads: c.numAttentionHeads, layer, rows, rotary)
-    turn(b.k, heads: c.numKeyValueHeads, layer, rows, rotary)
+    if !c.layersWithoutRotary.contains(layer) {
+      turn(b.q, heads: c.numAttentionHeads, rows, rotary)
+      turn(b.k, heads: c.numKeyValueHeads, rows, rotary)
+    }
     switch kind {
     case .prompt: attendPrompt(caches[0], layer, rows)
     case .step: attendStep(caches, layer)
@@ -122,8 +124,7 @@ final class DecoderPass {
     attentionDecode(rows: UnsafeBufferPointer(start: decodeRows, count: caches.count), layout: caches[0].layout(layer), shape: shape)
   }
 
-  private func turn(_ x: UnsafeMutablePointer<Float>, heads: Int, _ layer: Int, _ rows: Int, _ rotary: RotaryTable) {
-    guard !model.configuration.layersWithoutRotary.contains(layer) else { return }
+  private func turn(_ x: UnsafeMutablePointer<Float>, heads: Int, _ rows: Int, _ rotary: RotaryTable) {
     let shape = RotaryShape(rows: rows, heads: heads, headDimension: model.configuration.headDimension)
     rotaryForward(x: x, positions: buffers.positions, shape: shape, table: rotary, layout: model.configuration.rotaryLayout)
   }

@@ -10,8 +10,8 @@ import Fuzzing
   import Glibc
 #endif
 
-/// Seconds that one input may take before SIGALRM ends the process.
-let secondsPerInput: UInt32 = 20
+/// Seconds of the processor that one input may take before SIGPROF ends the process.
+let secondsPerInput = 10
 /// Bytes of address space that the process may take.
 let memoryLimit: UInt = 3 << 30
 
@@ -21,10 +21,16 @@ func fail(_ message: String) -> Never {
   exit(2)
 }
 
-func seconds() -> Double {
+func seconds(_ clock: clockid_t = CLOCK_MONOTONIC) -> Double {
   var now = timespec()
-  clock_gettime(CLOCK_MONOTONIC, &now)
+  clock_gettime(clock, &now)
   return Double(now.tv_sec) + Double(now.tv_nsec) * 1e-9
+}
+
+/// Starts the count of what the next input may use; 0 ends it.
+func limitProcessor(seconds: Int) {
+  var timer = itimerval(it_interval: timeval(), it_value: timeval(tv_sec: seconds, tv_usec: 0))
+  setitimer(__itimer_which_t(ITIMER_PROF.rawValue), &timer, nil)
 }
 
 /// The file that holds the input at work: its length, then its bytes.
@@ -80,12 +86,12 @@ do {
     var random = FuzzRandom(seed: seed, input: index)
     let input = mutator.input(&random)
     current.set(input)
-    alarm(secondsPerInput)
-    let start = seconds()
+    limitProcessor(seconds: secondsPerInput)
+    let start = seconds(CLOCK_PROCESS_CPUTIME_ID)
     if runner.run(input) { accepted += 1 }
-    longest = max(longest, seconds() - start)
+    longest = max(longest, seconds(CLOCK_PROCESS_CPUTIME_ID) - start)
   }
-  alarm(0)
+  limitProcessor(seconds: 0)
   let time = seconds() - began
   var usage = rusage()
   getrusage(RUSAGE_SELF.rawValue, &usage)

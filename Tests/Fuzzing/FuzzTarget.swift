@@ -32,7 +32,7 @@ public final class FuzzRunner {
   private let messages: [JSON] = [
     ["role": "system", "content": "S"], ["role": "user", "content": "U1"],
     ["role": "assistant", "content": "A1", "tool_calls": [["function": ["name": "f", "arguments": ["x": 1]]]]],
-    ["role": "user", "content": [["type": "text", "text": "U2"]]],
+    ["role": "user", "content": "U2 two", "parts": [["type": "text", "text": "U3"]]],
   ]
 
   /// A runner.
