@@ -73,6 +73,24 @@ final class SFTParityTests: XCTestCase {
     }
   }
 
+  func testPackedDocumentsSeeThemselvesOnly() throws {
+    let apart = try TinyMistral.loop(6) { $0.batchSize = 6 }
+    let documents = try TinyMistral.examples(6).flatMap { $0 }
+    let packed = try TrainLoop(
+      model: TinyMistral.load().unfrozen(),
+      objective: SFT(examples: Packing.bestFitDecreasing.rows(of: documents, maxLength: 24, end: nil)),
+      options: TinyMistral.options { $0.batchSize = 6 })
+    XCTAssertLessThan(packed.objective.exampleCount, 4)
+    let (a, b) = (try apart.inspect(), try packed.inspect())
+    assertClose(a.loss, b.loss, relative: 1e-6, absolute: 0)
+    assertClose(a.gradNorm, b.gradNorm, relative: 1e-5, absolute: 0)
+    // Each token's log-prob is the same to the bit, whatever lies beside its document.
+    let byRow = { (report: StepReport) in
+      Dictionary(uniqueKeysWithValues: report.rows.flatMap(\.documents).map { ($0.ids, $0.logProbs) })
+    }
+    XCTAssertEqual(byRow(a), byRow(b))
+  }
+
   func testEntropyAndAccuracyAreMeansOverTheTrainedTokens() throws {
     let loop = try TinyMistral.loop()
     let report = try loop.inspect()
