@@ -16,7 +16,7 @@ m = load("smollm2")
 policy = lora(m, rank: 16, seed: seed_number)
 t = dpo(policy, train, beta: 0.1, learning_rate: 5e-5, batch_size: 4, epochs: 1, max_length: limit, seed: seed_number, snapshot_megabytes: 0)
 print(t)
-began = time()
+began = now()
 before = evaluate(t, test_pairs)
 likelier = sum([if p.logp_chosen > p.logp_rejected { 1 } else { 0 } for p in before.pairs]) / len(before.pairs)
 print("before: loss \(before.loss, ".4f"), reward accuracy \(before.accuracy, ".3f") (all margins are 0), chosen likelier than rejected \(likelier, ".3f")")
@@ -25,13 +25,13 @@ print("before: loss \(before.loss, ".4f"), reward accuracy \(before.accuracy, ".
 quarter = t.total_steps // 4
 for part in 1...4 {
   run(t, steps: if part < 4 { quarter } else { t.total_steps - t.step_count })
-  now = evaluate(t, test_pairs)
+  later = evaluate(t, test_pairs)
   recent = t.history[-quarter:]
   seen = sum([r.accuracy for r in recent]) / len(recent)
-  print("step \(t.step_count)/\(t.total_steps): training accuracy \(seen, ".3f") over the last \(len(recent)) steps · held out: loss \(now.loss, ".4f"), accuracy \(now.accuracy, ".3f"), margin \(now.margin, "+.4f") · \((time() - began) / 60, ".0f") min")
+  print("step \(t.step_count)/\(t.total_steps): training accuracy \(seen, ".3f") over the last \(len(recent)) steps · held out: loss \(later.loss, ".4f"), accuracy \(later.accuracy, ".3f"), margin \(later.margin, "+.4f") · \((now() - began) / 60, ".0f") min")
 }
 
 # %% After
-print(compare(before, now).text)
-likelier = sum([if p.logp_chosen > p.logp_rejected { 1 } else { 0 } for p in now.pairs]) / len(now.pairs)
-print("after: chosen likelier than rejected \(likelier, ".3f"); chosen \(now["rewards/chosen"], "+.4f"), rejected \(now["rewards/rejected"], "+.4f")")
+print(compare(before, later).text)
+likelier = sum([if p.logp_chosen > p.logp_rejected { 1 } else { 0 } for p in later.pairs]) / len(later.pairs)
+print("after: chosen likelier than rejected \(likelier, ".3f"); chosen \(later["rewards/chosen"], "+.4f"), rejected \(later["rewards/rejected"], "+.4f")")

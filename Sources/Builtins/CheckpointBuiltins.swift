@@ -50,9 +50,14 @@ private func resumeTrainer(_ call: Call) throws -> Value {
   let reference = try checkpoint.loadReference(given: call["reference"].isNone ? nil : try call.model("reference"))
   let data = try checkpoint.data()
   // One reference for training and evaluation: it may move.
-  let held =
-    try followingReference(source, own: reference, given: base, policy: policy) ?? reference.map { .model($0) }
-    ?? (checkpoint.extra["reference"]?.string == "a model" ? .model(base) : .adaptersOff)
+  let held: Reference
+  if let following = try followingReference(source, own: reference, given: base, policy: policy) {
+    held = following
+  } else if let reference {
+    held = .model(reference)
+  } else {
+    held = checkpoint.extra["reference"]?.string == "a model" ? .model(base) : .adaptersOff
+  }
   func objective(_ file: ExampleFile) throws -> any Objective {
     guard let pairs = file.pairs else { return SFT(examples: file.documents) }
     return try DPO(examples: pairs, options: try source.preferenceOptions(), reference: held)

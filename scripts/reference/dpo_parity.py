@@ -2,12 +2,12 @@
 """Twenty LoRA steps of DPO on SmolLM2 by zs and by TRL's DPOTrainer: the same pairs in the same order, the same first adapters.
 
 zs tokenizes the pairs, draws the adapters and saves them before its first step; both sides then train on the same ids. Each step's loss,
-rewards, margin and gradient norm must agree within 1e-3 (absolute, and relative where a number is above 1). With --loss any other loss
-that TRL's DPOTrainer, CPOTrainer (simpo, cpo), ORPOTrainer (orpo) or KTOTrainer's parent losses know can be compared.
+rewards and margin must agree within 1e-3 (absolute, and relative where a number is above 1); --loss takes any loss of DPOTrainer's. The
+losses of other trainers (ORPO, SimPO, CPO, KTO) are compared with their code in preference_losses.py.
 
 Needs torch, transformers, peft, trl 1.16, datasets and gguf, and the model in zs's cache (zs -e 'load("smollm2")').
 Usage: python3 scripts/reference/dpo_parity.py PAIRS.jsonl [--steps 20] [--batch 2] [--max-length 192] [--loss sigmoid] [--rank 8]
-       [--learning-rate 1e-4] [--seed 1] [--threads 2]
+       [--learning-rate 1e-4] [--seed 1] [--threads 2] [--zs BINARY]
 """
 import argparse
 import json
@@ -27,9 +27,10 @@ parser.add_argument("--rank", type=int, default=8)
 parser.add_argument("--learning-rate", type=float, default=1e-4)
 parser.add_argument("--seed", type=int, default=1)
 parser.add_argument("--threads", type=int, default=2)
+parser.add_argument("--zs", help="the binary; else .build/release/zs")
 arguments = parser.parse_args()
 root = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../..")
-binary = os.path.join(root, ".build/release/zs")
+binary = arguments.zs or os.path.join(root, ".build/release/zs")
 folder = tempfile.mkdtemp(prefix="zs-dpo-parity-")
 
 
