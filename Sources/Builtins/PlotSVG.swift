@@ -1,7 +1,7 @@
 // Plots as SVG: the same picture with the same ticks, in a file of its own that any browser shows.
 import Language
 
-private let inks = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000", "#999933"]
+let inks = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000", "#999933"]
 private let width = 640.0
 private let height = 360.0
 private let frame = (left: 64.0, top: 32.0, right: 624.0, bottom: 312.0)
@@ -13,6 +13,7 @@ extension PlotValue {
     switch picture {
     case .lines(let series): body = curves(series)
     case .histogram(let edges, let counts): body = bars(edges, counts)
+    case .bars(let bars): body = namedBars(bars)
     case .heat(let rows): body = heat(rows)
     }
     if !options.title.isEmpty {
@@ -134,7 +135,7 @@ extension PlotValue {
   private func pixel(up place: Double) -> String { fixed(frame.bottom - place * (frame.bottom - frame.top), 1) }
 }
 
-private func escaped(_ text: String) -> String {
+func escaped(_ text: String) -> String {
   var result = ""
   for character in text {
     switch character {
