@@ -1,4 +1,5 @@
 // Turns what the libraries throw into the one error type that a person meets.
+import Distillation
 import Formats
 import Hub
 import Language
@@ -18,6 +19,7 @@ public func describe(_ error: any Error) -> ZsError {
   case let error as TemplateError: ZsError(kind: "template", message: error.message, hint: error.hint)
   case let error as ModelError: ZsError(kind: "model", message: error.message, hint: error.hint)
   case let error as TrainingError: ZsError(kind: "training", message: error.message, hint: error.hint)
+  case let error as TeacherError: ZsError(kind: "teacher", message: error.message, hint: error.hint)
   case is Interrupted: ZsError(kind: "interrupt", message: "interrupted")
   default: ZsError(kind: "internal", message: "\(error)")
   }

@@ -176,7 +176,7 @@ private func flat(_ value: Value, for function: String) throws -> [Double] {
   return try list.flatMap { try flat($0, for: function) }
 }
 
-private func binned(_ numbers: [Double], bins wanted: Int?) -> (edges: [Double], counts: [Int]) {
+func binned(_ numbers: [Double], bins wanted: Int?) -> (edges: [Double], counts: [Int]) {
   var low = numbers.min() ?? 0
   var high = numbers.max() ?? 1
   if low == high { (low, high) = (low - 0.5, high + 0.5) }
