@@ -79,10 +79,10 @@ let package = Package(
     .testTarget(name: "ModelsTests", dependencies: ["Models"], exclude: ["Fixtures"], swiftSettings: strict),
     .testTarget(name: "TrainingTests", dependencies: ["Training"], exclude: ["Fixtures"], swiftSettings: strict),
     .testTarget(name: "NetworkTests", dependencies: ["Network", "LoopbackServer"], swiftSettings: strict),
-    .testTarget(name: "DistillationTests", dependencies: ["Distillation"], swiftSettings: strict),
-    .testTarget(name: "HubTests", dependencies: ["Hub"], swiftSettings: strict),
+    .testTarget(name: "DistillationTests", dependencies: ["Distillation", "Network", "LoopbackServer"], swiftSettings: strict),
+    .testTarget(name: "HubTests", dependencies: ["Hub", "Network", "LoopbackServer"], swiftSettings: strict),
     .testTarget(name: "LanguageTests", dependencies: ["Language"], exclude: ["Programs"], swiftSettings: strict),
-    .testTarget(name: "BuiltinsTests", dependencies: ["Builtins"], swiftSettings: strict),
+    .testTarget(name: "BuiltinsTests", dependencies: ["Builtins", "LoopbackServer"], swiftSettings: strict),
     .testTarget(name: "NotebooksTests", dependencies: ["Notebooks"], swiftSettings: strict),
     .testTarget(name: "zsTests", dependencies: ["zs"], swiftSettings: strict),
 

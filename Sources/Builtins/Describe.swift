@@ -4,6 +4,7 @@ import Formats
 import Hub
 import Language
 import Models
+import Network
 import Tensors
 import Tokenizers
 import Training
@@ -14,6 +15,8 @@ public func describe(_ error: any Error) -> ZsError {
   case let error as ZsError: error
   case let error as TensorError: ZsError(kind: "shape", message: error.message, hint: error.hint)
   case let error as FormatError: ZsError(kind: "file", message: error.message, hint: error.hint)
+  case let error as NetworkError: ZsError(kind: "network", message: error.message, hint: error.hint)
+  case is NetworkCancelled: ZsError(kind: "interrupt", message: "interrupted")
   case let error as HubError: ZsError(kind: "file", message: error.message, hint: error.hint)
   case let error as TokenizerError: ZsError(kind: "model", message: error.message, hint: error.hint)
   case let error as TemplateError: ZsError(kind: "template", message: error.message, hint: error.hint)

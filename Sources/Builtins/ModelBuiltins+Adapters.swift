@@ -37,13 +37,18 @@ func adapterBuiltins() -> [Builtin] {
     },
     Builtin(
       "load_adapter", category: modelCategory,
-      [modelParameter, Parameter("dir", .string, help: "a folder with adapter_config.json and adapter_model.safetensors")],
+      [
+        modelParameter,
+        Parameter("dir", .string, help: "a folder with adapter_config.json and adapter_model.safetensors, or hf://owner/name"),
+      ],
       returns: "model", summary: "A policy with the adapters that save or PEFT wrote.",
       example:
         "m = load(\"smollm2\")\nsave(lora(m, rank: 2, targets: [\"q_proj\"]), \"/tmp/zs-example-adapter\")\nload_adapter(m, \"/tmp/zs-example-adapter\")"
     ) { call in
       let value = try call.object("m", as: ModelValue.self)
-      return .object(value.derived(try value.model.loadingAdapter(from: try call.string("dir"))))
+      let source = try call.string("dir")
+      let folder = source.hasPrefix("hf://") ? try call.hubPath(source, argument: "dir") : source
+      return .object(value.derived(try value.model.loadingAdapter(from: folder)))
     },
   ]
 }

@@ -16,12 +16,14 @@ public final class TeacherValue: ObjectValue {
 
   /// The name that `type(x)` gives.
   public var typeName: String { "teacher" }
-  /// Its name.
-  public var fieldNames: [String] { ["name"] }
+  /// Its name; of an endpoint also where it is and what it was asked.
+  public var fieldNames: [String] { ["name"] + (teacher is EndpointTeacher ? ["url", "model", "counts"] : []) }
   /// A field by name.
-  public func field(_ name: String) throws -> Value? { name == "name" ? .string(teacher.name) : nil }
+  public func field(_ name: String) throws -> Value? {
+    name == "name" ? .string(teacher.name) : (teacher as? EndpointTeacher)?.field(name)
+  }
   /// One line.
-  public func display(_ options: DisplayOptions) -> String { "teacher \(teacher.name)" }
+  public func display(_ options: DisplayOptions) -> String { (teacher as? EndpointTeacher)?.line ?? "teacher \(teacher.name)" }
 }
 
 /// A zs function as a teacher: it gets `{prompt, messages, max_tokens, temperature, seed, stop}` and gives a text, or
