@@ -201,7 +201,7 @@ private struct RecipeReader {
     case "eval_strategy", "evaluation_strategy":
       if setting.key == "evaluation_strategy" {
         setting.state = .obsolete
-        setting.note = "eval_strategy since transformers 4.46. "
+        setting.note = "eval_strategy today. "
       }
       setting.note += value == "no" ? "no evaluation" : "with eval_data; an epoch unless eval_steps says otherwise"
     case "eval_steps":
@@ -239,7 +239,7 @@ private struct RecipeReader {
     }
     setting.state = setting.key == "dataset_mixer" ? .obsolete : .noted
     setting.note =
-      (setting.key == "dataset_mixer" ? "dataset_mixture since alignment-handbook 0.4; " : "") + "the data is the second argument"
+      (setting.key == "dataset_mixer" ? "dataset_mixture today; " : "") + "the data is the second argument"
   }
 
   /// The batch: the same examples per update from one device's smaller batches.

@@ -4,7 +4,7 @@
 enum RecipeKeys {
   /// Numbers that are options here.
   static let numbers = [
-    "learning_rate": "learning_rate", "warmup_ratio": "warmup_ratio", "num_train_epochs": "epochs", "weight_decay": "weight_decay",
+    "learning_rate": "learning_rate", "num_train_epochs": "epochs", "weight_decay": "weight_decay",
     "max_grad_norm": "max_grad_norm", "adam_beta1": "adam_beta1", "adam_beta2": "adam_beta2", "adam_epsilon": "adam_epsilon",
     "neftune_noise_alpha": "neftune_alpha", "beta": "beta", "label_smoothing": "label_smoothing", "ld_alpha": "ld_alpha",
     "f_alpha_divergence_coef": "f_alpha", "discopop_tau": "discopop_tau",
@@ -22,15 +22,16 @@ enum RecipeKeys {
 
   /// Keys that later versions replaced: the option they mean here, and what is said today.
   static let obsolete: [String: (option: String?, note: String)] = [
-    "max_seq_length": ("max_length", "max_length since TRL 0.20"),
-    "max_prompt_length": (nil, "removed in TRL 1.0: a prompt is kept whole, the answer loses its end at max_length"),
+    "max_seq_length": ("max_length", "max_length today"),
+    "warmup_ratio": ("warmup_ratio", "gone from transformers 5, whose warmup_steps takes a share of the run too; zs has both"),
+    "max_prompt_length": (nil, "gone from TRL 1: a prompt is kept whole, the answer loses its end at max_length"),
     "overwrite_output_dir": (nil, "removed in transformers 5; save replaces a folder when the new one is whole"),
     "dataset_splits": (nil, "part of dataset_mixture today; the data is the second argument"),
     "preprocessing_num_workers": (nil, "dataset_num_proc today; rows are read in one pass here"),
-    "torch_dtype": (nil, "dtype since transformers 4.56; the model keeps the type it was loaded in: load(…, dtype: \"bf16\")"),
+    "torch_dtype": (nil, "dtype today; the model keeps the type it was loaded in: load(…, dtype: \"bf16\")"),
     "use_flash_attention_2": (nil, "attn_implementation today; zs has one attention, tiled and exact"),
     "use_4bit": (nil, "load_in_4bit today; load a quantized base here"),
-    "logging_dir": (nil, "removed in transformers 5 (TENSORBOARD_LOGGING_DIR); log: \"folder\" here"),
+    "logging_dir": (nil, "gone from transformers 5; log: \"folder\" here"),
     "group_by_length": (nil, "train_sampling_strategy since transformers 5; without padding the order costs nothing here"),
     "no_cuda": (nil, "use_cpu today; zs always does"),
   ]
