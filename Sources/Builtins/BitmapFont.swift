@@ -13,7 +13,7 @@ enum BitmapFont {
     if let code = character.asciiValue, (32...126).contains(code) {
       glyph = ascii[Int(code) - 32]
     } else {
-      glyph = others[character] ?? 0x1F_1111_1111_111F
+      glyph = others[character] ?? plain[character].map { ascii[Int($0) - 32] } ?? 0x1F_1111_1111_111F
     }
     return (0..<height).map { UInt8(truncatingIfNeeded: glyph >> UInt64(8 * (height - 1 - $0))) }
   }
@@ -23,6 +23,17 @@ enum BitmapFont {
     "π": 0x00_001F_0A0A_0A0A, "µ": 0x00_0011_1113_1D10, "Δ": 0x04_040A_0A11_111F, "°": 0x0C_120C_0000_0000, "–": 0x00_0000_1F00_0000,
     "²": 0x0C_1204_081E_0000, "ℓ": 0x06_0A0A_0C08_0906, "→": 0x00_0402_1F02_0400, "≤": 0x02_0408_0402_001F, "≥": 0x08_0402_0408_001F,
   ]
+
+  /// Letters with accents, which are drawn without.
+  private static let plain: [Character: UInt8] = {
+    var table: [Character: UInt8] = [:]
+    let groups: [(Character, String)] = [
+      ("a", "àáâãäå"), ("c", "ç"), ("e", "èéêë"), ("i", "ìíîï"), ("n", "ñ"), ("o", "òóôõöø"), ("u", "ùúûü"), ("y", "ýÿ"), ("A", "ÀÁÂÃÄÅ"),
+      ("C", "Ç"), ("E", "ÈÉÊË"), ("I", "ÌÍÎÏ"), ("N", "Ñ"), ("O", "ÒÓÔÕÖØ"), ("U", "ÙÚÛÜ"), ("'", "’‘"), ("\"", "“”"), ("-", "—"),
+    ]
+    for (letter, accented) in groups { for character in accented { table[character] = letter.asciiValue } }
+    return table
+  }()
 
   private static let ascii: [UInt64] = [
     0x00000000000000, 0x04040404040004, 0x0A0A0A00000000, 0x0A0A1F0A1F0A0A, 0x040F140E051E04, 0x18190204081303, 0x0C12140815120D, 0x04040800000000,
