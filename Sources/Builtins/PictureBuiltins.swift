@@ -31,7 +31,8 @@ func pictureBuiltins() -> [Builtin] {
     Builtin(
       "scatter", category: "Looking",
       [
-        Parameter("x", .any, help: numbersHelp), Parameter("y", .any, variadic: true, help: "as many numbers; several lists are several colours"),
+        Parameter("x", .any, help: numbersHelp),
+        Parameter("y", .any, variadic: true, help: "as many numbers; several lists are several colours"),
         Parameter("title", .string, default: ""), Parameter("x_label", .string, default: ""),
         Parameter("width", .int, default: Value.none, range: 24...400, help: "columns"),
         Parameter("height", .int, default: Value.none, range: 3...200, help: "rows"),

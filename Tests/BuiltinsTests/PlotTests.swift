@@ -64,7 +64,8 @@ final class PlotTests: XCTestCase {
     try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
     defer { XCTAssertNoThrow(try FileManager.default.removeItem(atPath: folder)) }
     let plots = [
-      "plot(arange(100) ** 2, title: \"squares é…\")", "hist(randn(500))", "heatmap(randn(20, 30))", "scatter(randn(50), randn(50), randn(50))",
+      "plot(arange(100) ** 2, title: \"squares é…\")", "hist(randn(500))", "heatmap(randn(20, 30))",
+      "scatter(randn(50), randn(50), randn(50))",
       "plot([1])",
     ]
     for (index, plot) in plots.enumerated() {
