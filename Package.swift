@@ -18,6 +18,7 @@ let package = Package(
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
     .package(url: "https://github.com/apple/swift-collections", from: "1.6.0"),
     .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
+    .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
   ],
   targets: [
     // The machine-learning library, in the order data passes through it.
@@ -32,8 +33,14 @@ let package = Package(
       name: "Tokenizers",
       dependencies: ["Formats", .product(name: "OrderedCollections", package: "swift-collections")],
       swiftSettings: strict),
-    .target(name: "Models", dependencies: ["Tensors", "Tokenizers", "Formats", "Kernels"], swiftSettings: strict),
-    .target(name: "Training", dependencies: ["Models"], swiftSettings: strict),
+    .target(
+      name: "Models",
+      dependencies: ["Tensors", "Tokenizers", "Formats", "Kernels", .product(name: "OrderedCollections", package: "swift-collections")],
+      swiftSettings: strict),
+    .target(
+      name: "Training",
+      dependencies: ["Models", .product(name: "Crypto", package: "swift-crypto"), "Yams"],
+      swiftSettings: strict),
     .systemLibrary(name: "CCurl"),
     .target(name: "Network", dependencies: ["CCurl"], swiftSettings: strict),
     .target(
@@ -69,15 +76,20 @@ let package = Package(
     .testTarget(name: "TensorsTests", dependencies: ["Tensors"], exclude: ["Fixtures"], swiftSettings: strict),
     .testTarget(name: "FormatsTests", dependencies: ["Formats"], swiftSettings: strict),
     .testTarget(name: "TokenizersTests", dependencies: ["Tokenizers"], exclude: ["Fixtures"], swiftSettings: strict),
-    .testTarget(name: "ModelsTests", dependencies: ["Models"], swiftSettings: strict),
+    .testTarget(name: "ModelsTests", dependencies: ["Models"], exclude: ["Fixtures"], swiftSettings: strict),
     .testTarget(name: "TrainingTests", dependencies: ["Training"], exclude: ["Fixtures"], swiftSettings: strict),
     .testTarget(name: "NetworkTests", dependencies: ["Network", "LoopbackServer"], swiftSettings: strict),
-    .testTarget(name: "DistillationTests", dependencies: ["Distillation"], swiftSettings: strict),
-    .testTarget(name: "HubTests", dependencies: ["Hub"], swiftSettings: strict),
+    .testTarget(name: "DistillationTests", dependencies: ["Distillation", "Network", "LoopbackServer"], swiftSettings: strict),
+    .testTarget(name: "HubTests", dependencies: ["Hub", "Network", "LoopbackServer"], swiftSettings: strict),
     .testTarget(name: "LanguageTests", dependencies: ["Language"], exclude: ["Programs"], swiftSettings: strict),
-    .testTarget(name: "BuiltinsTests", dependencies: ["Builtins"], swiftSettings: strict),
+    .testTarget(name: "BuiltinsTests", dependencies: ["Builtins", "LoopbackServer"], swiftSettings: strict),
     .testTarget(name: "NotebooksTests", dependencies: ["Notebooks"], swiftSettings: strict),
     .testTarget(name: "zsTests", dependencies: ["zs"], swiftSettings: strict),
+
+    // Damaged inputs for every parser: a library, a short run in the tests, and the executable of the long one.
+    .target(name: "Fuzzing", dependencies: ["Formats", "Tokenizers", "Language"], path: "Tests/Fuzzing", swiftSettings: strict),
+    .executableTarget(name: "Fuzzer", dependencies: ["Fuzzing", "Formats"], path: "Tests/Fuzzer", swiftSettings: strict),
+    .testTarget(name: "FuzzingTests", dependencies: ["Fuzzing"], swiftSettings: strict),
   ],
   swiftLanguageModes: [.v6]
 )

@@ -7,7 +7,15 @@ import Training
 
 private let category = "Data"
 private var source: Parameter {
-  Parameter("source", .anyOf([.string, .list, .object("dataset")]), help: "a .jsonl or .json file, or a list of maps")
+  Parameter(
+    "source", .anyOf([.string, .list, .object("dataset")]), help: "a .jsonl or .json file, a list of maps, or hf://datasets/owner/name")
+}
+private var hubParameters: [Parameter] {
+  [
+    Parameter("split", .string, default: Value.none, help: "of a data set of the Hub: \"train\" unless another is given"),
+    Parameter("config", .string, default: Value.none, aliases: ["name", "subset"], help: "of a data set of the Hub: the configuration"),
+    Parameter("rows", .int, default: Value.none, range: 1...9e15, help: "of a data set of the Hub: how many rows are enough; none: all"),
+  ]
 }
 private var dataset: Parameter { Parameter("data", .object("dataset")) }
 
@@ -15,17 +23,18 @@ private var dataset: Parameter { Parameter("data", .object("dataset")) }
 public func dataBuiltins() -> [Builtin] {
   [
     Builtin(
-      "preferences", category: category, [source], returns: "dataset",
+      "preferences", category: category, [source] + hubParameters, returns: "dataset",
       summary: "Pairs of a better and a worse answer to a prompt.",
       example: "preferences([{prompt: \"2 + 2?\", chosen: \"4\", rejected: \"5\"}])",
       details: """
         A row has prompt, chosen and rejected, as strings or as lists of {role, content}. Lists may hold the prompt too: what both
         begin with is the prompt. Or it is tokenized already: prompt_ids, chosen_ids, rejected_ids. Rows that cannot be used are
-        listed in .skipped with line and reason.
+        listed in .skipped with line and reason. Rows of a data set of the Hub come page by page and are kept in
+        ${ZS_HOME:-~/.cache/zs}/datasets; an interrupted download goes on where it stopped.
         """
     ) { call in .object(DatasetValue(try datasetArgument(call, "source", .preferences))) },
     Builtin(
-      "conversations", category: category, [source], returns: "dataset",
+      "conversations", category: category, [source] + hubParameters, returns: "dataset",
       summary: "Conversations to learn from.",
       example: "conversations([{messages: [{role: \"user\", content: \"Ahoy\"}, {role: \"assistant\", content: \"Aye\"}]}])",
       details: """
@@ -141,9 +150,7 @@ private func splitDataset(_ call: Call) throws -> Value {
 func datasetArgument(_ call: Call, _ name: String, _ kind: DatasetKind) throws -> Dataset {
   switch call[name] {
   case .string(let path):
-    if path.hasPrefix("hf://") {
-      throw ZsError("datasets of the Hub cannot be read yet", hint: "save the rows as .jsonl and give the path", argument: name)
-    }
+    if path.hasPrefix("hf://") { return try call.hubDataset(path, kind, argument: name) }
     return try Dataset(kind, path: path)
   case .list(let rows): return try Dataset(kind, rows: rows.map { try $0.asJSON() })
   case .object(let object as DatasetValue):

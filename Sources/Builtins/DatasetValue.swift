@@ -8,15 +8,22 @@ import Training
 public final class DatasetValue: ObjectValue {
   /// The rows.
   public let dataset: Dataset
+  /// What else is known of how it was made: more fields, such as the rejections of a pipeline.
+  let extras: ValueMap
+  private let note: String
 
   /// Wraps a dataset.
-  public init(_ dataset: Dataset) { self.dataset = dataset }
+  public init(_ dataset: Dataset, extras: ValueMap = [:], note: String = "") {
+    self.dataset = dataset
+    self.extras = extras
+    self.note = note
+  }
 
   /// The name that `type(x)` gives.
   public var typeName: String { "dataset" }
 
   /// What is known of it as a whole.
-  public var fieldNames: [String] { ["name", "kind", "columns", "skipped"] }
+  public var fieldNames: [String] { ["name", "kind", "columns", "skipped"] + extras.keys }
 
   /// A field by name.
   public func field(_ name: String) throws -> Value? {
@@ -25,7 +32,7 @@ public final class DatasetValue: ObjectValue {
     case "kind": .string(dataset.kind.rawValue)
     case "columns": .list(dataset.columns.map { .string($0) })
     case "skipped": skippedValue(dataset.skipped)
-    default: nil
+    default: extras[name]
     }
   }
 
@@ -66,6 +73,7 @@ public final class DatasetValue: ObjectValue {
     var lines = [
       "dataset \(dataset.name) · \(count) \(dataset.kind.rowName)\(count == 1 ? "" : "s") · \(dataset.columns.joined(separator: " "))"
     ]
+    if !note.isEmpty { lines.append(note) }
     lines += skippedLines(dataset.skipped)
     let shown = min(count, 5, max(1, options.maxRows - lines.count))
     let columns = Array(dataset.columns.filter { $0 != "prompt_id" && $0 != "messages" || dataset.kind == .conversations }.prefix(4))

@@ -6,7 +6,7 @@ import Tokenizers
 import Training
 
 /// What a trainer's examples say, for reports.
-final class ExampleTexts {
+package final class ExampleTexts {
   let dataset: Dataset
   let tokenizer: Tokenizer?
   /// DPO: the pairs; nil for SFT.
@@ -14,7 +14,7 @@ final class ExampleTexts {
   /// SFT: the documents of each example.
   let documents: [[SFTExample]]
 
-  init(dataset: Dataset, tokenizer: Tokenizer?, pairs: [PreferenceExample]) {
+  package init(dataset: Dataset, tokenizer: Tokenizer?, pairs: [PreferenceExample]) {
     self.dataset = dataset
     self.tokenizer = tokenizer
     self.pairs = pairs

@@ -18,6 +18,11 @@ final class Explanation: ObjectValue {
     let place = try place(number, of: value.report.pairs.count, "pair")
     pair = value.report.pairs[place]
     self.number = place
+    guard !pair.chosen.referenceSum.isNaN else {
+      throw ZsError(
+        "this loss has no reference, so its margin is no difference from one",
+        hint: "explain(what_if(t, loss: \"sigmoid\"), \(number)) explains the margin against the policy before training")
+    }
     let ratio = (pair.chosen.sum - pair.chosen.referenceSum) - (pair.rejected.sum - pair.rejected.referenceSum)
     beta = ratio == 0 ? 0 : pair.margin / ratio
     let beta = beta
@@ -90,7 +95,8 @@ final class Explanation: ObjectValue {
   func display(_ options: DisplayOptions) -> String {
     let rows = strongest.map { [$0.row.side, "\($0.row.position)", $0.row.token, signed($0.row.delta ?? 0), signed($0.share)] }
     var lines = [text]
-    if pair.margin != 0 || deltaChosen != 0 {
+    if rows.isEmpty { lines.append("Token by token nothing is known: the data brings sums of the reference only.") }
+    if !rows.isEmpty, pair.margin != 0 || deltaChosen != 0 {
       let table = TextTable(
         headings: ["side", "position", "token", "delta", "adds"], rows: rows, numeric: [false, true, false, true, true])
       lines.append(table.text(width: options.width, maxRows: options.maxRows, colour: options.colour))

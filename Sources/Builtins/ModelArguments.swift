@@ -108,7 +108,12 @@ extension Call {
 
   /// The token ids that a model reads for an argument: text with BOS as its tokenizer's flag says, messages through its template.
   func tokens(_ name: String, for model: LanguageModel, generationPrompt: Bool = false) throws -> [Int] {
-    switch try ModelInput(self[name], name) {
+    try tokens(ModelInput(self[name], name), for: model, generationPrompt: generationPrompt)
+  }
+
+  /// The token ids that a model reads for a text, ids or messages.
+  func tokens(_ input: ModelInput, for model: LanguageModel, generationPrompt: Bool) throws -> [Int] {
+    switch input {
     case .ids(let ids): return ids
     case .text(let text): return try model.encode(text, special: self.given("special") ? try bool("special") : false)
     case .messages(let messages): return try model.encode(messages: messages, generationPrompt: generationPrompt)

@@ -1,4 +1,4 @@
-// Adapters: policies that share a base's weights, merging them in, saving and loading them in PEFT's layout.
+// Adapters: policies that share a base's weights, fresh or loaded. Merging and saving them is in ModelBuiltins+Writing.swift.
 
 import Language
 import Models
@@ -36,33 +36,19 @@ func adapterBuiltins() -> [Builtin] {
       return .object(value.derived(policy))
     },
     Builtin(
-      "merge", category: modelCategory, [modelParameter],
-      returns: "model", summary: "A plain model with the adapters multiplied into its weights, in f32.",
-      example: "m = lora(load(\"smollm2\"), rank: 4)\nmerge(m).adapters |> len"
-    ) { call in
-      let value = try call.object("m", as: ModelValue.self)
-      guard !value.model.adapters.isEmpty else {
-        throw ZsError("\(value.model.name) has no adapters to merge", hint: "lora(m) makes a model with adapters", argument: "m")
-      }
-      return .object(value.derived(try value.model.merged()))
-    },
-    Builtin(
-      "save", category: modelCategory, [modelParameter, Parameter("dir", .string, help: "the folder; made if it is not there")],
-      returns: "none", summary: "Saves the adapters of a policy in PEFT's layout, or a model in Hugging Face's.",
-      example: "m = lora(load(\"smollm2\"), rank: 2, targets: [\"q_proj\"])\nsave(m, \"/tmp/zs-example-adapter\")"
-    ) { call in
-      try call.model().save(to: try call.string("dir"))
-      return .none
-    },
-    Builtin(
       "load_adapter", category: modelCategory,
-      [modelParameter, Parameter("dir", .string, help: "a folder with adapter_config.json and adapter_model.safetensors")],
+      [
+        modelParameter,
+        Parameter("dir", .string, help: "a folder with adapter_config.json and adapter_model.safetensors, or hf://owner/name"),
+      ],
       returns: "model", summary: "A policy with the adapters that save or PEFT wrote.",
       example:
         "m = load(\"smollm2\")\nsave(lora(m, rank: 2, targets: [\"q_proj\"]), \"/tmp/zs-example-adapter\")\nload_adapter(m, \"/tmp/zs-example-adapter\")"
     ) { call in
       let value = try call.object("m", as: ModelValue.self)
-      return .object(value.derived(try value.model.loadingAdapter(from: try call.string("dir"))))
+      let source = try call.string("dir")
+      let folder = source.hasPrefix("hf://") ? try call.hubPath(source, argument: "dir") : source
+      return .object(value.derived(try value.model.loadingAdapter(from: folder)))
     },
   ]
 }

@@ -2,7 +2,6 @@
 
 import Formats
 import Hub
-import Kernels
 import Language
 import Models
 import Tokenizers
@@ -13,22 +12,22 @@ import Tokenizers
   import Glibc
 #endif
 
-private let storedTypes = ["f32", "f16", "bf16", "q8_0", "q4_0", "q4_1"]
-
 func loadingBuiltins() -> [Builtin] {
   [
     Builtin(
       "load", category: modelCategory,
       [
-        Parameter("source", .string, help: "a short name, a .gguf file, or a Hugging Face folder of safetensors"),
+        Parameter("source", .string, help: "a short name, a .gguf file, a folder of safetensors, or hf://owner/name"),
         Parameter(
-          "dtype", .string, default: Value.none, choices: storedTypes, aliases: ["torch_dtype"],
-          help: "convert the weights; none: as they are stored"),
+          "dtype", .string, default: Value.none, aliases: ["torch_dtype"],
+          help: "convert the weights, as quantize does; none: as they are stored"),
       ],
       returns: "model", summary: "Loads a language model.", example: "m = load(\"smollm2\")",
       details: """
         models() lists the short names; their files are fetched once and kept in ${ZS_HOME:-~/.cache/zs}/models. Weights are mapped,
-        not copied, unless dtype asks for another type.
+        not copied, unless dtype asks for another type. hf://owner/name@revision, or hf://owner/name/file.gguf, is fetched from the
+        Hugging Face Hub into the cache that Python's libraries use (HF_HOME, HF_ENDPOINT, HF_TOKEN and HF_HUB_OFFLINE are honoured);
+        an interrupted download goes on where it stopped.
         """
     ) { call in
       let session = try Session.of(call)
@@ -36,7 +35,7 @@ func loadingBuiltins() -> [Builtin] {
       let began = clock.now
       let (path, name) = try ModelSource(call, "source").located()
       var model = try LanguageModel.load(path: path, name: name)
-      if let type = try call.optionalString("dtype").flatMap(weightType) { model = try model.converted(to: type) }
+      if call["dtype"] != .none { model = try StoredType(call, "dtype").converted(model, writing(call, "convert \(name)")) }
       return .object(ModelValue(model, number: session.number(for: name), seconds: (clock.now - began) / .seconds(1)))
     },
     Builtin(
@@ -45,27 +44,15 @@ func loadingBuiltins() -> [Builtin] {
     ) { call in .list(try listModels(Session.of(call))) },
     Builtin(
       "tokenizer", category: modelCategory,
-      [Parameter("source", .string, help: "a .gguf file, a folder with tokenizer.json or tokenizer.model, or a short name")],
+      [Parameter("source", .string, help: "a .gguf file, a folder with tokenizer.json or tokenizer.model, hf://…, or a short name")],
       returns: "tokenizer", summary: "A tokenizer by itself; it works wherever a model's is meant.",
       example: "t = tokenizer(\"smollm2\")\ntokenize(t, \"Ahoy\")"
     ) { call in
       let (path, name) = try ModelSource(call, "source").located()
       return .object(TokenizerValue(try loadTokenizer(path), name: name))
     },
-    Builtin(
-      "quantize", category: modelCategory,
-      [modelParameter, Parameter("type", .string, choices: storedTypes, help: "how the matrices are stored")],
-      returns: "model", summary: "A copy of a model with its matrices stored in another type.",
-      example: "m = load(\"smollm2\")\nquantize(m, \"q8_0\").dtype"
-    ) { call in
-      let value = try call.object("m", as: ModelValue.self)
-      guard let type = try weightType(call.string("type")) else { return call["m"] }
-      return .object(value.derived(try value.model.converted(to: type)))
-    },
   ]
 }
-
-private func weightType(_ name: String) -> WeightType? { WeightType.allCases.first { $0.name == name } }
 
 /// What a person wrote to name a model, and where that is.
 private struct ModelSource {
@@ -82,18 +69,21 @@ private struct ModelSource {
   /// The path, and the name for displays.
   func located() throws -> (path: String, name: String) {
     let session = try Session.of(call)
-    guard !source.hasPrefix("hf://") else {
-      throw ZsError(
-        "models are not fetched from the Hugging Face hub in this version", hint: "download the folder, then load(\"path/to/folder\")",
-        argument: argument)
-    }
+    if source.hasPrefix("hf://") { return try onHub(source) }
     let path = source.hasPrefix("~/") ? (session.environment["HOME"] ?? "~") + source.dropFirst() : source
     let store = ModelStore(home: session.home)
     if access(path, F_OK) == 0 { return (path, displayName(path)) }
     if let known = store.model(named: source) { return (try fetched(known.name, store, session), known.name) }
+    if let known = KnownRepository.named(source) { return (try onHub(known.source).path, known.name) }
     let inFolder = "\(store.folder)/\(source)"
     if !source.contains("/"), access(inFolder, F_OK) == 0 { return (inFolder, displayName(inFolder)) }
     throw notFound(path, store)
+  }
+
+  /// A tokenizer needs no weights.
+  private func onHub(_ address: String) throws -> (path: String, name: String) {
+    let path = try call.hubPath(address, argument: argument, needsWeights: call.builtin.name != "tokenizer")
+    return (path, try HubSource(address).shortName)
   }
 
   private func displayName(_ path: String) -> String {
@@ -118,16 +108,18 @@ private struct ModelSource {
 
   private func notFound(_ path: String, _ store: ModelStore) -> ZsError {
     let looksLikePath = source.contains("/") || source.hasSuffix(".gguf") || source.hasSuffix(".safetensors")
-    let near = looksLikePath ? nil : nearest(to: source.lowercased(), among: store.names)
+    let names = store.names + KnownRepository.all.map(\.name)
+    let near = looksLikePath ? nil : nearest(to: source.lowercased(), among: names)
     let message = looksLikePath ? "there is no file or folder '\(path)'" : "no model is called '\(source)'"
     return ZsError(
       kind: "file", message: message + (near.map { "; did you mean \"\($0)\"?" } ?? ""),
-      hint: "load takes a path to a .gguf file or a Hugging Face folder, or a short name: \(store.names.joined(separator: ", "))",
+      hint:
+        "load takes a path to a .gguf file or a Hugging Face folder, hf://owner/name, or a short name: \(names.joined(separator: ", "))",
       argument: argument)
   }
 }
 
-/// Rows of the models with short names, then of other files in the folder.
+/// Rows of the models with short names, those of the Hub after our own, then of other files in the folder.
 private func listModels(_ session: Session) throws -> [Value] {
   let store = ModelStore(home: session.home)
   var known: Set<String> = []
@@ -135,7 +127,12 @@ private func listModels(_ session: Session) throws -> [Value] {
   for name in store.names {
     guard let model = store.model(named: name) else { continue }
     known.insert(model.file)
-    rows.append(row(name, model.summary, model.bytes, store.path(of: model), isCached: access(store.path(of: model), F_OK) == 0))
+    rows.append(
+      row(name, model.summary, model.bytes, store.path(of: model), isCached: access(store.path(of: model), F_OK) == 0, template: "chatml"))
+  }
+  for model in KnownRepository.all {
+    let path = session.hubModels.cached(try HubSource(model.source))
+    rows.append(row(model.name, model.summary, model.bytes, path ?? model.source, isCached: path != nil, template: model.template))
   }
   for file in ggufFiles(in: store.folder) where !known.contains(file) {
     let path = "\(store.folder)/\(file)"
@@ -146,8 +143,11 @@ private func listModels(_ session: Session) throws -> [Value] {
   return rows
 }
 
-private func row(_ name: String, _ summary: String, _ bytes: Int, _ path: String, isCached: Bool) -> Value {
-  .map(["name": .string(name), "cached": .bool(isCached), "bytes": .int(Int64(bytes)), "summary": .string(summary), "path": .string(path)])
+private func row(_ name: String, _ summary: String, _ bytes: Int, _ path: String, isCached: Bool, template: String = "") -> Value {
+  .map([
+    "name": .string(name), "cached": .bool(isCached), "bytes": .int(Int64(bytes)), "template": .string(template),
+    "summary": .string(summary), "path": .string(path),
+  ])
 }
 
 private func ggufFiles(in folder: String) -> [String] {

@@ -65,21 +65,47 @@ func scoringBuiltins() -> [Builtin] {
       "next_tokens", category: modelCategory,
       [
         modelParameter, inputParameter(),
-        Parameter("top", .int, default: 10, range: 1...1e9, aliases: ["k", "top_k", "n"], help: "how many"),
+        Parameter("top", .int, default: 10, range: 1...1e9, aliases: ["k", "n"], help: "how many"),
         specialParameter,
-      ],
+        Parameter("stages", .bool, default: false, help: "whether rows show what each stage of sampling does"),
+        Parameter("temperature", .float, default: 1, range: 0...1e4, help: "with stages: as in generate; 0 takes the likeliest token"),
+      ] + samplingParameters.filter { ["top_k", "top_p", "min_p", "repetition_penalty"].contains($0.name) },
       returns: "list", summary: "The likeliest next tokens, as rows of id, token, logit and logprob.",
-      example: "m = load(\"smollm2\")\nnext_tokens(m, \"The capital of France is\", top: 3)"
+      example: "m = load(\"smollm2\")\nnext_tokens(m, \"The capital of France is\", top: 3)",
+      details: """
+        With stages: true rows have also penalized (the logit after the repetition penalty), probability (after the temperature),
+        removed (the stage that took the token out, none if it may be drawn) and final (the probability of drawing it). The stages
+        are those of generate, in its order: repetition penalty, temperature, top_k, top_p, min_p.
+        """
     ) { call in
       let model = try call.model()
       let ids = try call.tokens("text", for: model, generationPrompt: true)
+      let names = ["temperature", "top_k", "top_p", "min_p", "repetition_penalty"]
+      guard try call.bool("stages") else {
+        if let name = names.first(where: { call.given($0) }) {
+          throw ZsError("\(name) shows only with stages: true", hint: "next_tokens(m, text, stages: true, \(name): …)", argument: name)
+        }
+        return .list(try model.nextTokens(ids, top: call.int("top")).map { .map(row($0)) })
+      }
+      let options = SamplingOptions(
+        temperature: try call.double("temperature"), topK: try call.int("top_k"), topP: try call.double("top_p"),
+        minP: try call.double("min_p"), repetitionPenalty: try call.double("repetition_penalty"))
       return .list(
-        try model.nextTokens(ids, top: call.int("top")).map { next in
-          .map([
-            "id": .int(Int64(next.id)), "token": next.token.map { .string($0) } ?? Value.none, "logit": .float(next.logit),
-            "logprob": .float(next.logprob),
-          ])
+        try model.stagedTokens(ids, top: call.int("top"), options: options).map { staged in
+          var map = row(staged.next)
+          map["penalized"] = .float(staged.penalized)
+          map["probability"] = .float(staged.probability)
+          map["removed"] = staged.removedBy.map { .string($0) } ?? Value.none
+          map["final"] = .float(staged.final)
+          return .map(map)
         })
     },
+  ]
+}
+
+private func row(_ next: NextToken) -> ValueMap {
+  [
+    "id": .int(Int64(next.id)), "token": next.token.map { .string($0) } ?? Value.none, "logit": .float(next.logit),
+    "logprob": .float(next.logprob),
   ]
 }

@@ -6,7 +6,7 @@ import Models
 import Tokenizers
 
 func textModelBuiltins() -> [Builtin] {
-  [
+  renderBuiltins() + [
     Builtin(
       "tokenize", category: modelCategory,
       [
@@ -21,7 +21,7 @@ func textModelBuiltins() -> [Builtin] {
       switch try ModelInput(call["text"], "text") {
       case .ids(let given): ids = given
       case .text(let text): ids = tokenizer.encode(text, special: try call.bool("special"))
-      case .messages(let messages): ids = tokenizer.encode(try render(call, messages, generationPrompt: false), special: true)
+      case .messages(let messages): ids = tokenizer.encode(try renderedText(call, messages), special: true)
       }
       if try call.bool("bos") {
         guard let bos = tokenizer.bosID else { throw ZsError("this tokenizer has no token that begins a text", argument: "bos") }
@@ -48,63 +48,7 @@ func textModelBuiltins() -> [Builtin] {
       let tokenizer = try call.tokenizer()
       return .string(tokenizer.decode(try checkedIDs(call, "ids", tokenizer), skipSpecial: try call.bool("skip_special")))
     },
-    Builtin(
-      "render", category: modelCategory,
-      [
-        Parameter(
-          "m", .anyOf([.object("model"), .object("tokenizer")]), default: Value.none,
-          help: "a model or tokenizer; none if a template is given"),
-        Parameter(
-          "messages", .anyOf([.list, .string, .object("conversation")]), help: "a list of {role, content}, or the text of one user"),
-        Parameter(
-          "generation_prompt", .bool, default: true, aliases: ["add_generation_prompt"],
-          help: "whether the text ends where an answer begins"),
-        Parameter(
-          "template", .string, default: Value.none, aliases: ["chat_template"], help: "a Jinja template instead of the model's own"),
-        Parameter("bos_token", .string, default: Value.none, help: "what bos_token is in the template"),
-        Parameter("eos_token", .string, default: Value.none, help: "what eos_token is in the template"),
-      ],
-      returns: "str", summary: "A conversation as the text that the model reads.",
-      example: "render(none, [{role: \"user\", content: \"Ahoy\"}], template: \"{% for m in messages %}<{{ m.content }}>{% endfor %}\")"
-    ) { call in
-      let messages: [JSON]
-      switch try ModelInput(call["messages"], "messages") {
-      case .text(let text): messages = [Message(role: "user", content: text).json]
-      case .messages(let given): messages = given
-      case .ids(let ids):
-        guard ids.isEmpty else { throw ZsError(kind: "type", message: "render takes messages, not token ids", argument: "messages") }
-        messages = []
-      }
-      return .string(try render(call, messages, generationPrompt: try call.bool("generation_prompt")))
-    },
   ]
-}
-
-/// The text of messages under the call's own template, or that of its model or tokenizer.
-private func render(_ call: Call, _ messages: [JSON], generationPrompt: Bool) throws -> String {
-  var source = try call.builtin.name == "render" ? call.optionalString("template") : nil
-  var bos = try call.builtin.name == "render" ? call.optionalString("bos_token") : nil
-  var eos = try call.builtin.name == "render" ? call.optionalString("eos_token") : nil
-  let isGiven = source != nil
-  var name = "the tokenizer"
-  if case .object(let object as ModelValue) = call["m"] {
-    source = source ?? object.model.chatTemplate
-    name = object.model.name
-  }
-  if case .object = call["m"], let tokenizer = try? call.tokenizer() {
-    source = source ?? tokenizer.chatTemplate
-    bos = bos ?? tokenizer.bosToken
-    eos = eos ?? tokenizer.eosToken
-  }
-  guard let source else {
-    throw ZsError("\(call["m"].isNone ? "render" : name) has no chat template", hint: "give one: render(m, messages, template: \"…\")")
-  }
-  do {
-    return try ChatTemplate(source).render(messages: messages, addGenerationPrompt: generationPrompt, bosToken: bos, eosToken: eos)
-  } catch let error as TemplateError {
-    throw ZsError(
-      kind: "template", message: "\(isGiven ? "the template" : "the chat template of \(name)"): \(error.message)", hint: error.hint)
-  }
 }
 
 /// A list of ids as a value.
@@ -116,7 +60,7 @@ private func checkedIDs(_ call: Call, _ name: String, _ tokenizer: Tokenizer) th
   switch try ModelInput(call[name], name) {
   case .ids(let given): ids = given
   case .text(let text): ids = tokenizer.encode(text, special: false)
-  case .messages(let messages): ids = tokenizer.encode(try render(call, messages, generationPrompt: false), special: true)
+  case .messages(let messages): ids = tokenizer.encode(try renderedText(call, messages), special: true)
   }
   for id in ids where id < 0 || id >= tokenizer.vocabularySize {
     throw ZsError("\(id) is no token id; they run from 0 to \(tokenizer.vocabularySize - 1)", argument: name)

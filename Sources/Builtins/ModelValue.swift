@@ -12,20 +12,26 @@ public final class ModelValue: ObjectValue {
   /// The name in displays, `smollm2#1`.
   public let label: String
   private let loadSeconds: Double?
+  /// How far it is from the model it was converted from; nil for one that was not.
+  public let difference: LogitDifference?
 
   /// Wraps a model; `number` tells models of one name apart, `seconds` is how long loading took.
   public init(_ model: LanguageModel, number: Int? = nil, seconds: Double? = nil) {
     self.model = model
     label = number.map { "\(model.name)#\($0)" } ?? model.name
     loadSeconds = seconds
+    difference = nil
   }
 
   /// A model made from this one: it keeps the name.
-  public func derived(_ model: LanguageModel) -> ModelValue { ModelValue(model, label: label) }
+  public func derived(_ model: LanguageModel, difference: LogitDifference? = nil) -> ModelValue {
+    ModelValue(model, label: label, difference: difference)
+  }
 
-  private init(_ model: LanguageModel, label: String) {
+  private init(_ model: LanguageModel, label: String, difference: LogitDifference?) {
     self.model = model
     self.label = label
+    self.difference = difference
     loadSeconds = nil
   }
 
@@ -34,14 +40,14 @@ public final class ModelValue: ObjectValue {
 
   /// The fields of language.md and what belongs to them.
   public var fieldNames: [String] {
-    ["name", "config", "parameters", "trainable", "dtype", "bytes", "path", "tokenizer", "template", "adapters", "base"]
+    ["name", "config", "parameters", "trainable", "dtype", "bytes", "path", "tokenizer", "template", "adapters", "base", "difference"]
   }
 
   /// A field by name.
   public func field(_ name: String) throws -> Value? {
     switch name {
     case "name": .string(model.name)
-    case "config": .map(model.configuration.map)
+    case "config": .map(try configurationMap())
     case "parameters": .int(Int64(model.parameterCount))
     case "trainable": .int(Int64(model.trainable.reduce(0) { $0 + $1.tensor.count }))
     case "dtype": .string(model.weightType.name)
@@ -50,6 +56,7 @@ public final class ModelValue: ObjectValue {
     case "tokenizer": model.tokenizer.map { .object(TokenizerValue($0, name: model.name)) } ?? Value.none
     case "template": model.chatTemplate.map { .string($0) } ?? Value.none
     case "adapters": .list(try model.adapters.map { try $0.value() })
+    case "difference": difference.map { .map($0.map) } ?? Value.none
     case "base": model.base.map { .object(ModelValue($0)) } ?? Value.none
     default: nil
     }
@@ -71,6 +78,7 @@ public final class ModelValue: ObjectValue {
     } else if !model.trainable.isEmpty {
       parts.append("trainable")
     }
+    if let difference { parts.append(difference.text) }
     if let loadSeconds, !options.plain { parts.append("loaded in \(decimal(loadSeconds, 1)) s") }
     return parts.joined(separator: " · ")
   }

@@ -87,18 +87,12 @@ func pictureBuiltins() -> [Builtin] {
       returns: "none", summary: "Writes rows under headings.", example: "table([{id: 1, text: \"aye\"}, {id: 2, text: \"nay\"}])"
     ) { call in try writeTable(call) },
     Builtin(
-      "save", category: "Looking", [Parameter("plot", .object("plot")), Parameter("path", .string, help: "ends in .svg or .png")],
-      returns: "none", summary: "Writes a plot as SVG or PNG.", example: "save(plot([1, 3, 2]), \"/tmp/zs-example.svg\")"
+      "save", category: "Looking",
+      [Parameter("plot", .object("plot")), Parameter("path", .string, help: "ends in .svg or .png; a strip's in .svg or .html")],
+      returns: "none", summary: "Writes a plot as SVG or PNG, a strip of tokens as SVG or HTML.",
+      example: "save(plot([1, 3, 2]), \"/tmp/zs-example.svg\")"
     ) { call in
-      let path = try call.string("path")
-      let plot = try call.object("plot", as: PlotValue.self)
-      if path.lowercased().hasSuffix(".svg") {
-        try AtomicFile.write(plot.svg(), to: path)
-      } else if path.lowercased().hasSuffix(".png") {
-        try AtomicFile.write(plot.png(), to: path)
-      } else {
-        throw ZsError("a plot is saved as .svg or .png, not as '\(path)'", hint: "save(plot, \"x.svg\")", argument: "path")
-      }
+      try savePicture(try call.object("plot", as: (any ObjectValue).self), to: try call.string("path"))
       return .none
     },
   ]
@@ -182,7 +176,7 @@ private func flat(_ value: Value, for function: String) throws -> [Double] {
   return try list.flatMap { try flat($0, for: function) }
 }
 
-private func binned(_ numbers: [Double], bins wanted: Int?) -> (edges: [Double], counts: [Int]) {
+func binned(_ numbers: [Double], bins wanted: Int?) -> (edges: [Double], counts: [Int]) {
   var low = numbers.min() ?? 0
   var high = numbers.max() ?? 1
   if low == high { (low, high) = (low - 0.5, high + 0.5) }
@@ -235,4 +229,16 @@ private func writeTable(_ call: Call) throws -> Value {
   let text = table(rows, headings: headings).text(width: session?.width() ?? 100, maxRows: 200, colour: session?.colour ?? false)
   call.context.write(text + "\n")
   return .none
+}
+
+private func savePicture(_ picture: any ObjectValue, to path: String) throws {
+  let ending = path.lowercased()
+  if ending.hasSuffix(".html"), let strip = picture as? TokenStripValue { return try AtomicFile.write(strip.html(), to: path) }
+  if ending.hasSuffix(".png"), let plot = picture as? PlotValue { return try AtomicFile.write(plot.png(), to: path) }
+  guard ending.hasSuffix(".svg"), let drawing = picture as? any SVGDrawing else {
+    throw ZsError(
+      "a plot is saved as .svg or .png, a strip of tokens as .svg or .html, not as '\(path)'", hint: "save(plot, \"x.svg\")",
+      argument: "path")
+  }
+  try AtomicFile.write(drawing.svg(), to: path)
 }

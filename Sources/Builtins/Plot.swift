@@ -19,6 +19,8 @@ enum Picture {
   case histogram(edges: [Double], counts: [Int])
   /// Rows from the top, all of one length.
   case heat([[Double]])
+  /// Named numbers from 0, each with an interval where one is known.
+  case bars([Bar])
 }
 
 /// Words and sizes of a plot.
@@ -64,11 +66,12 @@ final class PlotValue: ObjectValue {
       ])
     case .histogram(let edges, let counts):
       return .map(["title": .string(options.title), "edges": list(edges), "counts": .list(counts.map { .int(Int64($0)) })])
+    case .bars(let bars): return barsValue(bars)
     case .heat(let rows): return .map(["title": .string(options.title), "rows": .list(rows.map(list))])
     }
   }
 
-  private func list(_ numbers: [Double]) -> Value { .list(numbers.map { .float($0) }) }
+  func list(_ numbers: [Double]) -> Value { .list(numbers.map { .float($0) }) }
 }
 
 /// Round numbers on an axis.

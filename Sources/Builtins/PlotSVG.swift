@@ -29,25 +29,11 @@ extension PlotValue {
     case .text(let text, let place, let anchor, let isBold):
       let weight = isBold ? " font-weight=\"bold\"" : ""
       let at = "x=\"\(fixed(place.x, 1))\" y=\"\(fixed(place.y, 1))\""
-      return "<text \(at) text-anchor=\"\(anchor.rawValue)\" dominant-baseline=\"middle\"\(weight)>\(escaped(text))</text>"
+      return "<text \(at) text-anchor=\"\(anchor.rawValue)\" dominant-baseline=\"middle\"\(weight)>\(escapedMarkup(text))</text>"
     }
   }
 
   private func hex(_ ink: Ink) -> String {
     "#" + [ink.red, ink.green, ink.blue].map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
   }
-}
-
-private func escaped(_ text: String) -> String {
-  var result = ""
-  for character in text {
-    switch character {
-    case "<": result += "&lt;"
-    case ">": result += "&gt;"
-    case "&": result += "&amp;"
-    case "\"": result += "&quot;"
-    default: result.append(character)
-    }
-  }
-  return result
 }

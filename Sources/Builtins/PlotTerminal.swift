@@ -13,6 +13,7 @@ extension PlotValue {
     case .lines(let series): lines = curves(series, width, max(3, options.height ?? 12), display.colour)
     case .points(let series): lines = curves(series, width, max(3, options.height ?? 12), display.colour, isPoints: true)
     case .histogram(let edges, let counts): lines = bars(edges, counts, width, max(3, options.height ?? 8), display.colour)
+    case .bars(let bars): lines = namedBars(bars, width, display.colour)
     case .heat(let rows): lines = heat(rows, width, max(2, options.height ?? 24), display.colour)
     }
     if !options.title.isEmpty { lines.insert(display.colour ? "\u{1B}[1m\(options.title)\u{1B}[0m" : options.title, at: 0) }

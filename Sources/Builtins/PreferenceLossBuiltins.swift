@@ -18,12 +18,18 @@ func preferenceLossBuiltins() -> [Builtin] {
         Parameter("policy_rejected", numbers, help: "log π of the rejected answers"),
         Parameter("ref_chosen", numbers, help: "log π_ref of the chosen answers"),
         Parameter("ref_rejected", numbers, help: "log π_ref of the rejected answers"),
-      ] + preferenceParameters().filter { $0.name != "ld_alpha" } + [
+      ] + preferenceParameters().filter { $0.name != "ld_alpha" && $0.name != "use_weighting" } + [
         Parameter("lengths_chosen", lengths, default: Value.none, help: "tokens of each chosen answer, for losses on means"),
         Parameter("lengths_rejected", lengths, default: Value.none, help: "tokens of each rejected answer"),
+        Parameter("kl", .float, default: 0, range: 0...9e15, help: "KTO's estimate of the KL divergence, nats"),
       ],
       returns: "tensor", summary: "The preference loss of each pair, differentiable by grad.",
-      example: "dpo_loss(tensor([-10.0]), tensor([-12.0]), tensor([-11.0]), tensor([-11.0]), beta: 0.1)",
+      example:
+        "margins = linspace(-30, 30, 61)\nplot(margins, dpo_loss(margins, 0, 0, 0), grad(m => dpo_loss(m, 0, 0, 0).sum(), margins))",
+      details: """
+        Losses without a reference (orpo, simpo, cpo) do not look at ref_chosen and ref_rejected; give 0. With the other three inputs at 0
+        and beta 1 the first one is the margin. Each loss with its paper is listed under help("dpo").
+        """,
       body: preferenceLossTensor),
     Builtin(
       "reward", category: trainingCategory,
@@ -53,7 +59,7 @@ private func preferenceLossTensor(_ call: Call) throws -> Value {
   let options = try OptionSource(call: call).preferenceOptions()
   let (chosenTokens, rejectedTokens) = (try lengths(call, "lengths_chosen", count), try lengths(call, "lengths_rejected", count))
   if let term = options.terms.first(where: { $0.loss.needsLengths }),
-    call["lengths_chosen"].isNone || call["lengths_rejected"].isNone && term.loss != .sft
+    call["lengths_chosen"].isNone || call["lengths_rejected"].isNone && term.loss != .sft && term.loss != .cpo
   {
     throw ZsError(
       "the loss '\(term.loss.rawValue)' is on means per token and needs the answers' lengths",
@@ -65,7 +71,7 @@ private func preferenceLossTensor(_ call: Call) throws -> Value {
       chosen: value(0, $0), rejected: value(1, $0), referenceChosen: value(2, $0), referenceRejected: value(3, $0),
       chosenTokens: chosenTokens[$0], rejectedTokens: rejectedTokens[$0])
   }
-  let losses = try preferenceLosses(pairs, options)
+  let losses = try preferenceLosses(pairs, options, batch: PreferenceBatch(of: pairs, klEstimate: try call.double("kl")))
   let output = try Tensor(shape: shape, values: losses.map { Float($0.value) })
   // Losses that mix pairs are differentiated as their sum is: exact for .sum() and .mean(), which is what training takes.
   let recorded = Tensor.record("dpo_loss", output: output, inputs: inputs) { pass in
@@ -102,18 +108,20 @@ private func lengths(_ call: Call, _ name: String, _ count: Int) throws -> [Int]
 
 private func implicitReward(_ call: Call) throws -> Value {
   let policy = try call.model("policy")
-  let reference: Reference
-  if call["reference"].isNone {
-    guard !policy.adapters.isEmpty else {
-      throw ZsError("a model without adapters needs a reference", hint: "reward(policy, prompt, completion, reference: before)")
-    }
-    reference = .adaptersOff
-  } else {
-    reference = .model(try call.model("reference"))
-  }
+  let reference = try rewardReference(call, policy)
   let (prompt, completion): (JSON, JSON) = (try call["prompt"].asJSON(), try call["completion"].asJSON())
   let rows = try Dataset(.preferences, rows: [["prompt": prompt, "chosen": completion, "rejected": completion]])
   let encoder = try ExampleEncoder(model: policy, maxLength: nil)
   let pair = try encoder.pairs(rows).examples[0]
   return .float(try call.double("beta") * logRatio(of: pair.chosen, after: pair.prompt, policy, reference))
+}
+
+/// What a policy is measured against: a model that is given, or itself without its adapters.
+func rewardReference(_ call: Call, _ policy: LanguageModel) throws -> Reference {
+  if !call["reference"].isNone { return .model(try call.model("reference")) }
+  guard !policy.adapters.isEmpty else {
+    throw ZsError(
+      "a model without adapters needs a reference", hint: "\(call.builtin.name)(…, reference: before)", argument: "reference")
+  }
+  return .adaptersOff
 }

@@ -10,6 +10,8 @@ public final class ReportValue: ObjectValue {
   public enum Kind: String, Sendable {
     case step, inspection, evaluation
     case whatIf = "what if"
+    /// A forward pass over the next batch: there is no gradient.
+    case preview = "next batch"
   }
 
   /// The numbers.
@@ -22,13 +24,25 @@ public final class ReportValue: ObjectValue {
   let lossAfter: Double?
   /// Texts and tokens of the examples the report speaks of.
   let texts: ExampleTexts
+  /// The trainer that was looked at, and the objective that the examples' numbers belong to.
+  let origin: (trainer: TrainerValue, objective: any Objective)?
+  /// What the trainer keeps of it; nil for reports of other data.
+  let remembered: RememberedReport?
+  /// What it warns of.
+  let gauges: [Gauge]
 
-  init(_ report: StepReport, kind: Kind, texts: ExampleTexts, note: String = "", lossAfter: Double? = nil) {
+  init(
+    _ report: StepReport, kind: Kind, texts: ExampleTexts, note: String = "", lossAfter: Double? = nil,
+    origin: (trainer: TrainerValue, objective: any Objective)? = nil, remembered: RememberedReport? = nil, gauges: [Gauge] = []
+  ) {
+    self.origin = origin
     self.report = report
     self.kind = kind
     self.texts = texts
     self.note = note
     self.lossAfter = lossAfter
+    self.remembered = remembered
+    self.gauges = gauges
   }
 
   /// The name that `type(x)` gives.
@@ -38,7 +52,7 @@ public final class ReportValue: ObjectValue {
 
   /// Loss, norms, and for DPO the pairs; every metric under TRL's name works in brackets.
   public var fieldNames: [String] {
-    ["step", "loss", "grad_norm", "learning_rate", "metrics"] + (isPreference ? ["accuracy", "margin", "pairs"] : ["rows"])
+    ["step", "loss", "grad_norm", "learning_rate", "metrics"] + (isPreference ? ["accuracy", "margin", "pairs", "gauges"] : ["rows"])
       + (lossAfter == nil ? [] : ["loss_after"])
   }
 
@@ -47,12 +61,13 @@ public final class ReportValue: ObjectValue {
     switch name {
     case "step": .int(Int64(report.step))
     case "loss": .float(report.loss)
-    case "grad_norm": kind == .evaluation ? Value.none : .float(report.gradNorm)
+    case "grad_norm": kind == .evaluation || kind == .preview ? Value.none : .float(report.gradNorm)
     case "learning_rate": kind == .evaluation ? Value.none : .float(report.learningRate)
     case "metrics": .map(metricMap(report.metrics))
     case "accuracy" where isPreference: .float(report.metrics["rewards/accuracies"] ?? .nan)
     case "margin" where isPreference: .float(report.metrics["rewards/margins"] ?? .nan)
     case "pairs" where isPreference: .list(report.pairs.map { .map(pairMap($0)) })
+    case "gauges" where isPreference: .list(gauges.map(\.value))
     case "rows" where !isPreference: .list(report.rows.map { .map(rowMap($0)) })
     case "loss_after": lossAfter.map { .float($0) }
     default: report.metrics[name].map { metricValue(name, $0) }
@@ -83,10 +98,13 @@ public final class ReportValue: ObjectValue {
       "prompt": text.prompt, "chosen": text.chosen, "rejected": text.rejected, "loss": .float(pair.loss), "weight": .float(pair.weight),
       "margin": .float(pair.margin), "reward_chosen": .float(pair.rewardChosen), "reward_rejected": .float(pair.rewardRejected),
       "logp_chosen": .float(pair.chosen.sum), "logp_rejected": .float(pair.rejected.sum),
-      "ref_logp_chosen": .float(pair.chosen.referenceSum), "ref_logp_rejected": .float(pair.rejected.referenceSum),
+      "ref_logp_chosen": referenceSum(pair.chosen), "ref_logp_rejected": referenceSum(pair.rejected),
       "tokens_chosen": .int(Int64(pair.chosen.ids.count)), "tokens_rejected": .int(Int64(pair.rejected.ids.count)),
     ]
   }
+
+  /// None where the loss has no reference.
+  private func referenceSum(_ answer: AnswerScores) -> Value { answer.referenceSum.isNaN ? Value.none : .float(answer.referenceSum) }
 
   private func rowMap(_ row: RowReport) -> ValueMap {
     [
@@ -95,33 +113,46 @@ public final class ReportValue: ObjectValue {
     ]
   }
 
-  /// The numbers on one line, then a table of the pairs or rows.
-  public func display(_ options: DisplayOptions) -> String {
+  /// The numbers on one line.
+  var headline: String {
     var parts = ["\(kind == .step ? "step" : "\(kind.rawValue), step") \(report.step)", "loss \(printf("%.4f", report.loss))"]
     if let lossAfter { parts.append("after the update \(printf("%.4f", lossAfter))") }
     if isPreference {
       parts.append("accuracy \(printf("%.2f", report.metrics["rewards/accuracies"] ?? .nan))")
       parts.append("margin \(printf("%+.4f", report.metrics["rewards/margins"] ?? .nan))")
     }
-    if kind != .evaluation {
-      parts.append("grad norm \(compact(report.gradNorm))")
-      parts.append("lr \(compact(report.learningRate))")
-    }
+    if kind != .evaluation, kind != .preview { parts.append("grad norm \(compact(report.gradNorm))") }
+    if kind != .evaluation { parts.append("lr \(compact(report.learningRate))") }
     if !note.isEmpty { parts.append(note) }
-    let table = isPreference ? pairTable() : rowTable()
-    return parts.joined(separator: " · ") + "\n" + table.text(width: options.width, maxRows: options.maxRows, colour: options.colour)
+    return parts.joined(separator: " · ")
   }
 
-  private func pairTable() -> TextTable {
-    let headings = ["pair", "prompt", "loss", "weight", "chosen", "rejected", "margin", "tokens", ""]
+  /// The numbers on one line, then a table of the pairs or rows.
+  public func display(_ options: DisplayOptions) -> String {
+    let table = isPreference ? pairTable(width: options.width) : rowTable()
+    let lines = [headline, table.text(width: options.width, maxRows: options.maxRows, colour: options.colour)]
+    return (lines + gaugeLines(options)).joined(separator: "\n")
+  }
+
+  /// What the gauges say, a line or two each.
+  func gaugeLines(_ options: DisplayOptions) -> [String] {
+    gauges.flatMap { gauge in
+      wrapped("▲ " + gauge.says, width: options.width, indent: "  ").map { options.colour ? "\u{1B}[33m\($0)\u{1B}[0m" : $0 }
+    }
+  }
+
+  /// Log-probs have a column of their own where the screen is wide enough for it.
+  private func pairTable(width: Int) -> TextTable {
+    let isWide = width >= 92
+    let headings = ["pair", "prompt", "loss", "weight", "chosen", "rejected", "margin"] + (isWide ? ["log π"] : []) + ["tokens", ""]
     let rows = report.pairs.enumerated().map { number, pair in
       [
         "\(number)", shortText(texts.pair(pair.index).prompt), printf("%.4f", pair.loss), printf("%.4f", pair.weight),
         printf("%+.4f", pair.rewardChosen), printf("%+.4f", pair.rewardRejected), printf("%+.4f", pair.margin),
-        "\(pair.chosen.ids.count)/\(pair.rejected.ids.count)", pair.margin < 0 ? "wrong" : "",
-      ]
+      ] + (isWide ? ["\(printf("%.1f", pair.chosen.sum))/\(printf("%.1f", pair.rejected.sum))"] : [])
+        + ["\(pair.chosen.ids.count)/\(pair.rejected.ids.count)", pair.margin < 0 ? "wrong" : ""]
     }
-    return TextTable(headings: headings, rows: rows, numeric: [true, false, true, true, true, true, true, true, false])
+    return TextTable(headings: headings, rows: rows, numeric: headings.map { $0 != "prompt" && !$0.isEmpty })
   }
 
   private func rowTable() -> TextTable {
@@ -139,7 +170,7 @@ public final class ReportValue: ObjectValue {
 
 /// A metric as a value: counts are ints.
 func metricValue(_ name: String, _ value: Double) -> Value {
-  if name == "step" || name == "num_tokens", let whole = Int64(exactly: value) { return .int(whole) }
+  if name == "step" || name.hasSuffix("num_tokens"), let whole = Int64(exactly: value) { return .int(whole) }
   return .float(value)
 }
 

@@ -1,6 +1,7 @@
 // What the builtins may know of the process they run in: folders, environment, random numbers, and where text and progress go.
 // `zs` makes the one session and hands it to the interpreter as its host; nothing in this target reads the environment or prints.
 import Language
+import Network
 import Synchronization
 import Tensors
 
@@ -83,6 +84,12 @@ public final class Session: @unchecked Sendable {
   public let colour: Bool
   /// The width that text is laid out for, in columns.
   public var width: () -> Int
+  /// The lines that a screen holds.
+  public var height: () -> Int = { 24 }
+  /// The version of zs, for files that say what wrote them.
+  public var version = ""
+  /// Opens a dialogue with whoever types; nil where nobody can.
+  public var openDialogue: ((_ complete: @escaping DialogueCompletion) -> any Dialogue)?
   /// Shows text on standard output as it comes: what a statement `chat(…)` streams.
   public var output: (String) -> Void
   /// Shows a warning or a note on standard error.
@@ -115,6 +122,9 @@ public final class Session: @unchecked Sendable {
     self.width = width
     random = RandomSource(seed: seed)
   }
+
+  /// The client of all requests over the network; `SSL_CERT_FILE` names certificates to trust instead of the system's.
+  public private(set) lazy var httpClient = HTTPClient(certificates: environment["SSL_CERT_FILE"].flatMap { $0.isEmpty ? nil : $0 })
 
   /// The folder that model files are kept in.
   public var modelsFolder: String { home + "/models" }

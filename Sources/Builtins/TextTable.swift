@@ -58,3 +58,18 @@ public struct TextTable {
     return result
   }
 }
+
+/// Text broken at blanks into lines of at most `width` columns; lines after the first begin with `indent`.
+func wrapped(_ text: String, width: Int, indent: String = "") -> [String] {
+  var lines: [String] = []
+  var line = ""
+  for word in text.split(separator: " ", omittingEmptySubsequences: true) {
+    if !line.isEmpty, line != indent, TextWidth.of(line) + 1 + TextWidth.of(word) > max(20, width) {
+      lines.append(line)
+      line = indent
+    }
+    line += (line.isEmpty || line == indent ? "" : " ") + word
+  }
+  lines.append(line)
+  return lines
+}

@@ -20,12 +20,21 @@ public final class TrainerValue: ObjectValue {
   let skipped: [SkippedRow]
   /// Examples that were cut to the limit.
   let cut: Int
+  /// The reports it gave.
+  let memory: ReportMemory
   /// What `run` evaluates now and then.
   var evaluation: (objective: any Objective, texts: ExampleTexts, every: Int)?
+  /// Whether the model that moves was made from a frozen one by this trainer, so that the start needs no copy of its own.
+  var startsAsBase = false
+  /// The checkpoint it was made from.
+  var resumed: Checkpoint?
+  /// What `run` and `step` leave behind; nil where nothing is asked for.
+  var recorder: RunRecorder?
+  private var madeWriter: CheckpointWriter?
 
   init(
     loop: TrainLoop, policy: LanguageModel, name: String, options: ValueMap, texts: ExampleTexts, encoder: ExampleEncoder,
-    skipped: [SkippedRow], cut: Int
+    skipped: [SkippedRow], cut: Int, memory: ReportMemory = ReportMemory()
   ) {
     self.loop = loop
     self.policy = policy
@@ -35,13 +44,39 @@ public final class TrainerValue: ObjectValue {
     self.encoder = encoder
     self.skipped = skipped
     self.cut = cut
+    self.memory = memory
+  }
+
+  /// Which builtin makes such a trainer.
+  var kind: String { texts.isPreference ? "dpo" : "sft" }
+
+  /// What writes its checkpoints; one for the trainer's life, since it remembers what stays the same.
+  func checkpointWriter() throws -> CheckpointWriter {
+    if let madeWriter { return madeWriter }
+    guard let base = policy.base ?? policy.origin else {
+      throw ZsError(kind: "training", message: "\(name) moves a model without a base, which no checkpoint can name")
+    }
+    var reference: LanguageModel?
+    // One that follows the policy is part of the loop's state.
+    if let held = (loop.objective as? DPO)?.reference, held.sync == nil, let other = held.model as? LanguageModel, other !== base {
+      reference = other
+    }
+    let data = ExampleFile(dataset: texts.dataset, skipped: skipped, cut: cut, pairs: texts.pairs, documents: texts.documents)
+    let unseen = evaluation.map { ExampleFile(dataset: $0.texts.dataset, pairs: $0.texts.pairs, documents: $0.texts.documents) }
+    let writer = CheckpointWriter(
+      loop: loop, policy: policy, base: base, startsAsBase: startsAsBase, reference: reference, data: data, evaluation: unseen,
+      resumed: resumed)
+    madeWriter = writer
+    return writer
   }
 
   /// The name that `type(x)` gives.
   public var typeName: String { "trainer" }
 
   /// Where it is, what it did, and what it was made of.
-  public var fieldNames: [String] { ["step_count", "total_steps", "epoch", "history", "policy", "options", "examples", "skipped", "name"] }
+  public var fieldNames: [String] {
+    ["step_count", "total_steps", "epoch", "history", "policy", "options", "examples", "skipped", "samples", "data", "name"]
+  }
 
   /// A field by name.
   public func field(_ name: String) throws -> Value? {
@@ -54,6 +89,8 @@ public final class TrainerValue: ObjectValue {
     case "options": .map(options)
     case "examples": .int(Int64(loop.objective.exampleCount))
     case "skipped": skippedValue(skipped)
+    case "samples": .list((recorder?.samples ?? []).map(\.value))
+    case "data": .map(DataCounts(self).map)
     case "name": .string(self.name)
     default: nil
     }
@@ -75,14 +112,24 @@ public final class TrainerValue: ObjectValue {
     var first = "trainer \(name) · \(policy.name)"
     if let lora = policy.loraOptions { first += " + LoRA r\(lora.rank)" }
     first += " · \(count) \(unit)\(count == 1 ? "" : "s") · step \(loop.stepCount)/\(loop.totalSteps) · epoch \(compact(loop.epoch))"
-    var lines = [first, "  " + summary()]
+    var lines = [first, "  " + summary(), "  " + DataCounts(self).line]
     if cut > 0 { lines.append("  \(cut) \(unit)\(cut == 1 ? "" : "s") cut to \(self.options["max_length"]?.source ?? "") tokens") }
     lines += skippedLines(skipped).map { "  " + $0 }
+    if let frozen = frozenLine() { lines.append("  " + frozen) }
+    if let recipe = self.options["recipe"]?.text { lines.append("  recipe \(recipe)") }
+    if let folder = recorder?.folders { lines.append("  " + folder) }
     let losses = loop.history.column("loss")
     if let start = losses.first, let end = losses.last {
       lines.append("  loss \(printf("%.4f", start)) → \(printf("%.4f", end))  \(sparkline(Array(losses.suffix(60))))")
     }
     return lines.map { TextWidth.cut($0, to: options.width) }.joined(separator: "\n")
+  }
+
+  private func frozenLine() -> String? {
+    let learning = Set(policy.trainable.map(\.name))
+    let frozen = policy.learnable.filter { !learning.contains($0) }
+    guard let first = frozen.first else { return nil }
+    return "\(frozen.count) of \(policy.learnable.count) tensors frozen: \(first)\(frozen.count > 1 ? " …" : "")"
   }
 
   private func summary() -> String {
@@ -95,7 +142,8 @@ public final class TrainerValue: ObjectValue {
     parts.append("batch \(o.batchSize)\(o.gradientAccumulation > 1 ? " × \(o.gradientAccumulation)" : "")")
     parts.append(o.optimizer.rawValue)
     let moving = policy.trainable.reduce(0) { $0 + $1.tensor.count }
-    parts.append("\(moving) parameters")
+    parts.append("\(moving) parameters\(policy.storageType == .f32 ? "" : " in \(policy.storageType.name), fp32 master")")
+    if o.neftuneAlpha > 0 { parts.append("neftune \(compact(o.neftuneAlpha))") }
     return parts.joined(separator: " · ")
   }
 }

@@ -20,7 +20,9 @@ func reportBuiltins() -> [Builtin] {
       let value = try call.object("report", as: ReportValue.self)
       let rows = try tokenRows(value, try call.int("pair"))
       let session = try Session.of(call)
-      if call.isStatement, session.isInteractive { call.context.write(strips(rows, width: session.width(), colour: session.colour)) }
+      if call.isStatement, session.isInteractive {
+        call.context.write(TokenStrip(rows).terminal(width: session.width(), colour: session.colour))
+      }
       return .list(rows.map(\.value))
     },
     Builtin(
@@ -38,15 +40,24 @@ func reportBuiltins() -> [Builtin] {
 }
 
 /// One scored token.
-struct TokenRow {
+package struct TokenRow {
   var side: String
   var position: Int
   var token: String
   var logProb: Double?
   var reference: Double?
-  var trained: Bool?
+  package var trained: Bool?
 
-  var delta: Double? { if let logProb, let reference { logProb - reference } else { nil } }
+  package init(side: String, position: Int, token: String, logProb: Double?, reference: Double?, trained: Bool?) {
+    self.side = side
+    self.position = position
+    self.token = token
+    self.logProb = logProb
+    self.reference = reference
+    self.trained = trained
+  }
+
+  package var delta: Double? { if let logProb, let reference { logProb - reference } else { nil } }
 
   var value: Value {
     func number(_ x: Double?) -> Value { x.map { .float($0) } ?? Value.none }
@@ -73,6 +84,7 @@ func place(_ number: Int, of count: Int, _ what: String) throws -> Int {
 /// The tokens of both answers of a pair, or of an SFT example.
 func tokenRows(_ value: ReportValue, _ number: Int) throws -> [TokenRow] {
   let (report, texts) = (value.report, value.texts)
+  value.remembered?.look(at: try place(number, of: max(report.pairs.count, report.rows.count), texts.isPreference ? "pair" : "row"))
   if texts.isPreference {
     let pair = report.pairs[try place(number, of: report.pairs.count, "pair")]
     return tokenRows("chosen", pair.chosen, texts) + tokenRows("rejected", pair.rejected, texts)
@@ -117,47 +129,8 @@ private func maskRows(_ call: Call) throws -> Value {
     }
   }
   let session = try Session.of(call)
-  if call.isStatement, session.isInteractive { call.context.write(strips(rows, width: session.width(), colour: session.colour)) }
-  return .list(rows.map(\.value))
-}
-
-/// Tokens in running text, coloured by what the policy thinks of them.
-///
-/// Green where it likes a token more than the reference does, red where less, the stronger the deeper; in a mask, green where a token
-/// is trained. Without colour, strong tokens stand in brackets.
-func strips(_ rows: [TokenRow], width: Int, colour: Bool) -> String {
-  let strongest = max(rows.compactMap(\.delta).map(abs).max() ?? 0, 1e-6)
-  var lines: [String] = []
-  for side in ["chosen", "rejected", "text"] {
-    let tokens = rows.filter { $0.side == side }
-    if tokens.isEmpty { continue }
-    let deltas = tokens.compactMap(\.delta)
-    var line = deltas.isEmpty ? side : "\(side)  Σ \(printf("%+.4f", deltas.reduce(0, +)))"
-    lines.append(colour ? "\u{1B}[1m\(line)\u{1B}[0m" : line)
-    line = ""
-    var used = 0
-    for row in tokens {
-      let text = row.token.replacing("\n", with: "⏎").replacing("\t", with: "⇥")
-      let strength = row.delta.map { $0 / strongest } ?? (row.trained ?? false ? 0.6 : 0)
-      if used + TextWidth.of(text) > width, used > 0 {
-        lines.append(line)
-        (line, used) = ("", 0)
-      }
-      let painted = colour ? paint(text, strength) : abs(strength) > 0.5 ? "[\(text)]" : text
-      line += painted
-      used += TextWidth.of(text) + (colour || abs(strength) <= 0.5 ? 0 : 2)
-    }
-    lines.append(line)
+  if call.isStatement, session.isInteractive {
+    call.context.write(TokenStrip(rows).terminal(width: session.width(), colour: session.colour))
   }
-  return lines.joined(separator: "\n") + "\n"
-}
-
-/// A token on a background from red over none to green.
-private func paint(_ text: String, _ strength: Double) -> String {
-  let level = Int((min(1, abs(strength)) * 5).rounded())
-  if level == 0 { return text }
-  // The 6 × 6 × 6 cube of the 256 colours: one channel rises, the others stay dark.
-  let code = strength > 0 ? 16 + 6 * level : 16 + 36 * level
-  let ink = level > 3 ? 16 : 231
-  return "\u{1B}[48;5;\(code)m\u{1B}[38;5;\(ink)m\(text)\u{1B}[0m"
+  return .list(rows.map(\.value))
 }

@@ -31,7 +31,7 @@ func stepBuiltins() -> [Builtin] {
       summary: "The report of the next batch without updating: the gradient is computed and dropped.", example: made + "inspect(t).loss"
     ) { call in
       let trainer = try call.trainer()
-      return .object(ReportValue(try trainer.loop.inspect(poll: call.poll), kind: .inspection, texts: trainer.texts))
+      return .object(trainer.value(try trainer.loop.inspect(poll: call.poll), kind: .inspection))
     },
     Builtin(
       "back", category: category, [trainerParameter, Parameter("n", .int, default: 1, range: 0...1e9, help: "how many updates")],
@@ -69,14 +69,7 @@ func stepBuiltins() -> [Builtin] {
       let trainer = try call.trainer()
       let (objective, texts) = try evaluationObjective(of: trainer, "data", call)
       let report = try trainer.loop.evaluate(objective, poll: call.poll)
-      return .object(ReportValue(report, kind: .evaluation, texts: texts))
-    },
-    Builtin(
-      "grad_norms", category: category, [trainerParameter], returns: "list",
-      summary: "The norm of each parameter's gradient for the next batch: rows of name and norm.",
-      example: made + "grad_norms(t)[0]"
-    ) { call in
-      .list(try call.trainer().loop.gradientNorms(poll: call.poll).map { .map(["name": .string($0.name), "norm": .float($0.norm)]) })
+      return .object(trainer.value(report, kind: .evaluation, texts: texts, objective: objective))
     },
   ]
 }
@@ -107,74 +100,34 @@ private func whatIf(_ call: Call) throws -> Value {
   let note = call.options.map { "\($0.key): \($0.value.source)" }.joined(separator: ", ")
   guard optimizerOptions.contains(where: { call.given($0) }) else {
     let report = try trainer.loop.inspect(under: objective, poll: call.poll)
-    return .object(ReportValue(report, kind: .whatIf, texts: trainer.texts, note: note))
+    return .object(trainer.value(report, kind: .whatIf, note: note, objective: objective))
   }
   let (report, after) = try trainer.loop.tryStep(under: objective, options: try source.trainOptions(), poll: call.poll)
-  return .object(ReportValue(report, kind: .whatIf, texts: trainer.texts, note: note, lossAfter: after))
+  return .object(trainer.value(report, kind: .whatIf, note: note, lossAfter: after, objective: objective))
 }
 
 private func forkTrainer(_ call: Call) throws -> Value {
   let trainer = try call.trainer()
-  let model: LanguageModel
-  if let base = trainer.policy.base, let options = trainer.policy.loraOptions {
-    model = try base.withLoRA(options)
-  } else {
-    model = try trainer.policy.unfrozen()
-  }
+  let model = try trainer.policy.duplicated()
   let session = try Session.of(call)
-  let kind = trainer.texts.isPreference ? "dpo" : "sft"
+  let kind = trainer.kind
   let fork = TrainerValue(
-    loop: try trainer.loop.fork(onto: model), policy: model, name: "\(kind)#\(session.number(for: kind))", options: trainer.options,
-    texts: trainer.texts, encoder: trainer.encoder, skipped: trainer.skipped, cut: trainer.cut)
+    loop: try trainer.loop.fork(onto: model, objective: ownObjective(of: trainer)), policy: model,
+    name: "\(kind)#\(session.number(for: kind))", options: trainer.options, texts: trainer.texts, encoder: trainer.encoder,
+    skipped: trainer.skipped, cut: trainer.cut, memory: trainer.memory.copy())
   fork.evaluation = trainer.evaluation
+  if let unseen = trainer.evaluation?.objective as? DPO, let own = fork.loop.objective as? DPO, own.reference !== unseen.reference {
+    fork.evaluation?.objective = try DPO(examples: unseen.examples, options: unseen.options, reference: own.reference)
+  }
   return .object(fork)
 }
 
-/// Takes steps, reporting progress; `run` stops at the end of the run without an error.
-private func advance(_ trainer: TrainerValue, by count: Int, _ call: Call, isRun: Bool) throws -> ReportValue {
-  let session = try Session.of(call)
-  let loop = trainer.loop
-  let end = isRun ? min(loop.totalSteps, loop.stepCount + count) : loop.stepCount + count
-  let showsProgress = isRun || count > 1
-  let logEvery = try OptionSource(call: call, fallback: trainer.options).int("log_every")
-  let clock = ContinuousClock()
-  var last: StepReport?
-  var seconds: Double?
-  defer {
-    if showsProgress { session.progress.finish() }
-    session.activity.end()
+/// The trainer's objective for a second trainer: a reference that follows the policy must follow only one.
+func ownObjective(of trainer: TrainerValue) throws -> any Objective {
+  guard let dpo = trainer.loop.objective as? DPO, dpo.reference.sync != nil, let moving = dpo.reference.model as? LanguageModel else {
+    return trainer.loop.objective
   }
-  repeat {
-    let began = clock.now
-    session.activity.begin("step \(loop.stepCount + 1)", seconds: seconds)
-    // Asked once, it stops after this step; asked twice, it drops the step, of which nothing but scratch is lost.
-    let report = try loop.step { if call.context.isAbandoning { throw Interrupted() } }
-    last = report
-    seconds = (clock.now - began) / .seconds(1)
-    if showsProgress, loop.stepCount % logEvery == 0 || loop.stepCount == end {
-      session.progress.update(progress(report, of: loop, end: end, seconds: seconds ?? 0))
-    }
-    if let evaluation = trainer.evaluation, loop.stepCount % evaluation.every == 0 || loop.stepCount == loop.totalSteps {
-      loop.recordEvaluation(try loop.evaluate(evaluation.objective, poll: call.poll))
-    }
-    if call.context.isInterrupted, loop.stepCount < end {
-      session.progress.finish()
-      session.warn("stopped after step \(loop.stepCount) of \(loop.totalSteps); run(…) goes on from there")
-      throw Interrupted()
-    }
-  } while loop.stepCount < end
-  guard let last else { throw ZsError("no step was taken") }
-  return ReportValue(last, kind: .step, texts: trainer.texts)
-}
-
-private func progress(_ report: StepReport, of loop: TrainLoop, end: Int, seconds: Double) -> Progress {
-  var note = "loss \(printf("%.4f", report.loss))"
-  if let margin = report.metrics["rewards/margins"] { note += " · margin \(printf("%+.3f", margin))" }
-  if let accuracy = report.metrics["rewards/accuracies"] { note += " · accuracy \(printf("%.2f", accuracy))" }
-  note += " · lr \(compact(report.learningRate)) · \(printf("%.1f", seconds)) s/step"
-  var progress = Progress("step", done: Double(loop.stepCount), total: Double(end), unit: "steps", note: note)
-  progress.curve = loop.history.rows.compactMap { $0["loss"] }
-  return progress
+  return try dpo.forked(reference: try moving.duplicated())
 }
 
 extension Call {

@@ -1,5 +1,6 @@
 // Training: sft and dpo make a trainer.
 
+import Formats
 import Language
 import Models
 import Tokenizers
@@ -10,7 +11,8 @@ var trainerParameter: Parameter { Parameter("t", .object("trainer"), help: "what
 
 /// Rows for trainers and reports.
 public func trainingBuiltins() -> [Builtin] {
-  trainerBuiltins() + stepBuiltins() + reportBuiltins() + preferenceLossBuiltins()
+  trainerBuiltins() + stepBuiltins() + reportBuiltins() + preferenceLossBuiltins() + referenceBuiltins() + labBuiltins()
+    + checkpointBuiltins() + freezingBuiltins() + recipeBuiltins() + stripBuiltins() + walkBuiltins() + lintBuiltins() + pageBuiltins()
 }
 
 private func trainerBuiltins() -> [Builtin] {
@@ -22,7 +24,8 @@ private func trainerBuiltins() -> [Builtin] {
         Parameter("policy", .object("model"), help: "the model that learns: with adapters (lora), or whole"),
         Parameter("data", data, help: "preferences, or a path or list of them"),
         Parameter("reference", .object("model"), default: Value.none, help: "what the policy is held to; none: itself before training"),
-      ] + preferenceParameters() + sharedTrainingParameters(learningRate: 5e-7, schedule: "linear"),
+      ] + preferenceParameters() + sharedTrainingParameters(learningRate: 5e-7, schedule: "linear") + referenceParameters()
+        + [recipeParameter],
       returns: "trainer", summary: "A trainer that teaches a model to prefer the chosen answers: direct preference optimization.",
       example: "t = dpo(lora(load(\"smollm2\")), \"examples/data/preferences.jsonl\", beta: 0.1, learning_rate: 5e-5)",
       details: "Losses: " + PreferenceLoss.allCases.map { "\($0.rawValue), \($0.source)" }.joined(separator: "; ") + ".",
@@ -38,7 +41,10 @@ private func trainerBuiltins() -> [Builtin] {
         Parameter(
           "packing", .anyOf([.bool, .string]), default: false, choices: Packing.allCases.map(\.rawValue),
           help: "several documents in one row: \"bfd\" keeps them apart, \"concat\" does not"),
-      ] + sharedTrainingParameters(learningRate: 2e-5, schedule: "cosine"),
+        Parameter(
+          "neftune_alpha", .float, default: 0, range: 0...1e6, aliases: ["neftune_noise_alpha"],
+          help: "strength of the noise on the embeddings in training (NEFTune); 0: none"),
+      ] + sharedTrainingParameters(learningRate: 2e-5, schedule: "cosine") + [recipeParameter],
       returns: "trainer", summary: "A trainer that teaches a model conversations: supervised fine-tuning.",
       example:
         "t = sft(lora(load(\"smollm2\")), [{messages: [{role: \"user\", content: \"Ahoy\"}, {role: \"assistant\", content: \"Aye\"}]}])",
@@ -48,38 +54,37 @@ private func trainerBuiltins() -> [Builtin] {
 
 private func makeDPO(_ call: Call) throws -> Value {
   let session = try Session.of(call)
-  let given = try call.model("policy")
-  let source = OptionSource(call: call)
+  let recipe = try call.recipe(for: .dpo)
+  let source = OptionSource(call: call, recipe: recipe)
+  let given = try adapted(call.model("policy"), recipe, source)
   let options = try source.trainOptions()
   let preference = try source.preferenceOptions()
   let dataset = try datasetArgument(call, "data", .preferences)
-  let policy = given.trainable.isEmpty ? try given.unfrozen() : given
-  let reference: Reference
-  if !call["reference"].isNone {
-    reference = .model(try call.model("reference"))
-  } else {
-    // Adapters can be switched off; a whole model that learns is held to the weights it began with.
-    reference = policy.adapters.isEmpty ? .model(given === policy ? try given.unfrozen() : given) : .adaptersOff
-  }
-  if case .model(let other as LanguageModel) = reference { try checkSameTokens(policy, other) }
-  let encoder = try ExampleEncoder(model: policy, maxLength: try source.int("max_length"))
+  let policy = try learning(given, call, source, "policy")
+  let reference = try reference(call, source, given: given, policy: policy)
+  var encoder = try ExampleEncoder(model: policy, maxLength: try source.int("max_length"))
+  encoder.truncation = try truncation(source)
   let encoded = try encoder.pairs(dataset, poll: call.poll)
   let objective = try DPO(examples: encoded.examples, options: preference, reference: reference)
+  try prepareReference(of: objective, policy: policy, call)
   let trainer = TrainerValue(
     loop: try TrainLoop(model: policy, objective: objective, options: options), policy: policy, name: "dpo#\(session.number(for: "dpo"))",
-    options: resolvedOptions(call), texts: ExampleTexts(dataset: dataset, tokenizer: policy.tokenizer, pairs: encoded.examples),
+    options: resolvedOptions(source), texts: ExampleTexts(dataset: dataset, tokenizer: policy.tokenizer, pairs: encoded.examples),
     encoder: encoder, skipped: dataset.skipped + encoded.skipped, cut: encoded.cut)
-  try setEvaluation(of: trainer, call)
+  trainer.startsAsBase = given !== policy
+  try setEvaluation(of: trainer, source)
+  trainer.recorder = try RunRecorder(trainer, session)
   return .object(trainer)
 }
 
 private func makeSFT(_ call: Call) throws -> Value {
   let session = try Session.of(call)
-  let given = try call.model("model")
-  let source = OptionSource(call: call)
+  let recipe = try call.recipe(for: .sft)
+  let source = OptionSource(call: call, recipe: recipe)
+  let given = try adapted(call.model("model"), recipe, source)
   let options = try source.trainOptions()
   let dataset = try datasetArgument(call, "data", .conversations)
-  let policy = given.trainable.isEmpty ? try given.unfrozen() : given
+  let policy = try learning(given, call, source, "model")
   let maxLength = try source.int("max_length")
   let encoder = try ExampleEncoder(model: policy, maxLength: maxLength)
   var examples = try documents(dataset, encoder, source, call)
@@ -90,11 +95,35 @@ private func makeSFT(_ call: Call) throws -> Value {
   }
   let trainer = TrainerValue(
     loop: try TrainLoop(model: policy, objective: SFT(examples: rows), options: options), policy: policy,
-    name: "sft#\(session.number(for: "sft"))", options: resolvedOptions(call),
+    name: "sft#\(session.number(for: "sft"))", options: resolvedOptions(source),
     texts: ExampleTexts(dataset: dataset, tokenizer: policy.tokenizer, documents: rows), encoder: encoder,
     skipped: dataset.skipped + examples.skipped, cut: examples.cut)
-  try setEvaluation(of: trainer, call)
+  trainer.startsAsBase = given !== policy
+  try setEvaluation(of: trainer, source)
+  trainer.recorder = try RunRecorder(trainer, session)
   return .object(trainer)
+}
+
+/// The model with the adapters of a recipe, where it has them and the model has none and does not learn whole.
+private func adapted(_ model: LanguageModel, _ recipe: Recipe?, _ source: OptionSource) throws -> LanguageModel {
+  guard let lora = recipe?.lora, model.trainable.isEmpty else { return model }
+  let targets = lora["targets"]?.string.map { [$0] } ?? (lora["targets"]?.array ?? []).compactMap(\.string)
+  return try model.withLoRA(
+    rank: lora["rank"]?.int ?? 16, alpha: lora["alpha"]?.double ?? 32,
+    targets: targets.isEmpty ? ["all-linear"] : targets.map { $0.replacing("_", with: "-") == "all-linear" ? "all-linear" : $0 },
+    dropout: lora["dropout"]?.double ?? 0, seed: UInt64(bitPattern: Int64(try source.int("seed"))), rsLoRA: lora["rslora"]?.bool ?? false)
+}
+
+/// The model itself where it can learn, else a copy that learns whole.
+private func learning(_ given: LanguageModel, _ call: Call, _ source: OptionSource, _ argument: String) throws -> LanguageModel {
+  guard source.bool("bf16") else { return given.trainable.isEmpty ? try given.unfrozen() : given }
+  guard given.trainable.isEmpty else {
+    throw ZsError(
+      "bf16 is for a model that begins to learn whole; this one learns already",
+      hint: given.adapters.isEmpty
+        ? "give the model as load gave it" : "adapters stay fp32; load(…, dtype: \"bf16\") stores the base in bf16", argument: argument)
+  }
+  return try given.unfrozen(stored: .bf16)
 }
 
 /// The documents of a dataset under the mask options of a trainer.
@@ -122,31 +151,24 @@ func evaluationObjective(
   return (SFT(examples: rows), ExampleTexts(dataset: dataset, tokenizer: tokenizer, documents: rows))
 }
 
-private func setEvaluation(of trainer: TrainerValue, _ call: Call) throws {
+private func setEvaluation(of trainer: TrainerValue, _ source: OptionSource) throws {
+  let call = source.call
   guard !call["eval_data"].isNone else {
     if call.given("eval_every") { throw ZsError("eval_every needs eval_data", argument: "eval_every") }
     return
   }
   let (objective, texts) = try evaluationObjective(of: trainer, "eval_data", call)
-  trainer.evaluation = (objective, texts, try call.optionalInt("eval_every") ?? trainer.loop.plan.stepsPerEpoch)
+  trainer.evaluation = (objective, texts, try source.optionalInt("eval_every") ?? trainer.loop.plan.stepsPerEpoch)
 }
 
 /// Every option as it is in force, without the objects.
-private func resolvedOptions(_ call: Call) -> ValueMap {
+private func resolvedOptions(_ source: OptionSource) -> ValueMap {
   var options: ValueMap = [:]
-  for parameter in call.builtin.parameters where !["policy", "model", "data", "reference", "eval_data"].contains(parameter.name) {
-    options[parameter.name] = call[parameter.name]
+  for parameter in source.call.builtin.parameters where !["policy", "model", "data", "reference", "eval_data"].contains(parameter.name) {
+    options[parameter.name] = source[parameter.name]
   }
+  options["recipe"] = source.recipe.map { .string($0.name) } ?? Value.none
   return options
-}
-
-private func checkSameTokens(_ policy: LanguageModel, _ reference: LanguageModel) throws {
-  let (a, b) = (policy.configuration.vocabularySize, reference.configuration.vocabularySize)
-  guard a == b else {
-    throw ZsError(
-      "the policy has \(a) tokens and the reference \(b); their log-probs cannot be compared", hint: "use two models of one family",
-      argument: "reference")
-  }
 }
 
 extension Call {

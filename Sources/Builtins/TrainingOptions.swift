@@ -1,5 +1,6 @@
 // The options of trainers as parameters of builtins, and from the arguments of a call to the options of the loop.
 
+import Formats
 import Language
 import Models
 import Training
@@ -35,11 +36,28 @@ func sharedTrainingParameters(learningRate: Double, schedule: String) -> [Parame
     Parameter("seed", .int, default: 42, help: "what the order of the examples derives from"),
     Parameter("shuffle", .bool, default: true, help: "whether each epoch has an order of its own"),
     Parameter("gradient_checkpointing", .bool, default: false, help: "recompute blocks to save memory"),
+    Parameter(
+      "bf16", .bool, default: false, help: "a model that learns whole: bf16 weights in both passes, rounded from an fp32 master copy"),
     Parameter("eval_data", .anyOf([.string, .list, .object("dataset")]), default: none, help: "what run evaluates on"),
     Parameter("eval_every", .int, default: none, range: 1...1e9, aliases: ["eval_steps"], help: "updates between evaluations"),
     Parameter("log_every", .int, default: 1, range: 1...1e9, aliases: ["logging_steps"], help: "updates between reports of run's progress"),
     Parameter(
       "snapshot_megabytes", .int, default: 512, range: 0...1e7, help: "memory that back and goto may use; older steps are recomputed"),
+  ] + recordingParameters()
+}
+
+/// Options of what a run leaves behind: checkpoints, logs, samples.
+private func recordingParameters() -> [Parameter] {
+  [
+    Parameter(
+      "autosave", .string, default: none, help: "a folder for checkpoints by time, on interrupt, error and at the end; the last 2 stay"),
+    Parameter("autosave_minutes", .float, default: 5, range: 0...1e6, help: "minutes between autosaves; 0: after each update"),
+    Parameter(
+      "log", .string, default: none, aliases: ["logging_dir"],
+      help: "a folder for metrics.jsonl, metrics.csv and TensorBoard events; none: that of autosave"),
+    Parameter("samples", .list, default: none, help: "prompts that run answers now and then, greedily; see t.samples"),
+    Parameter("sample_every", .int, default: none, range: 1...1e9, help: "updates between samples; none: an epoch"),
+    Parameter("sample_tokens", .int, default: 48, range: 1...1e6, help: "the most tokens of a sample"),
   ]
 }
 
@@ -58,6 +76,11 @@ func preferenceParameters() -> [Parameter] {
     Parameter("f_alpha", .float, default: 0.5, aliases: ["f_alpha_divergence_coef"], help: "the α of the α-divergence"),
     Parameter("discopop_tau", .float, default: 0.05, range: 1e-6...1e6, help: "width of DiscoPOP's blend"),
     Parameter("ld_alpha", .float, default: none, range: 0...1, help: "weight of tokens past the shorter answer's length"),
+    Parameter("use_weighting", .bool, default: false, help: "weigh pairs by how the policy itself would say them: WPO"),
+    Parameter("simpo_gamma", .float, default: 0.5, range: any, help: "SimPO's target margin"),
+    Parameter("cpo_alpha", .float, default: 1, range: any, help: "share of the chosen answers' likelihood in CPO"),
+    Parameter("desirable_weight", .float, default: 1, range: any, help: "KTO's weight of the chosen answers"),
+    Parameter("undesirable_weight", .float, default: 1, range: any, help: "KTO's weight of the rejected answers"),
   ]
 }
 
@@ -65,9 +88,15 @@ func preferenceParameters() -> [Parameter] {
 struct OptionSource {
   let call: Call
   var fallback: ValueMap?
+  /// Values that go before both.
+  var overrides: ValueMap = [:]
+  /// Where options come from that were not given.
+  var recipe: Recipe?
 
   subscript(_ name: String) -> Value {
+    if let value = overrides[name] { return value }
     if let fallback, !call.given(name) { return fallback[name] ?? none }
+    if !call.given(name), let value = recipe?.options[name] { return Value(value) }
     return call[name]
   }
 
@@ -75,6 +104,9 @@ struct OptionSource {
     guard let value = self[name].number else { throw ZsError(kind: "type", message: "'\(name)' must be a number", argument: name) }
     return value
   }
+
+  /// An int, or nil where the option is none.
+  func optionalInt(_ name: String) throws -> Int? { self[name].isNone ? nil : try int(name) }
 
   func int(_ name: String) throws -> Int {
     guard case .int(let value) = self[name] else { throw ZsError(kind: "type", message: "'\(name)' must be an int", argument: name) }
@@ -111,6 +143,7 @@ struct OptionSource {
     options.seed = UInt64(bitPattern: Int64(try int("seed")))
     options.shuffle = bool("shuffle")
     options.gradientCheckpointing = bool("gradient_checkpointing")
+    options.neftuneAlpha = self["neftune_alpha"].number ?? 0
     options.snapshotBytes = try int("snapshot_megabytes") << 20
     return try options.validated()
   }
@@ -125,6 +158,11 @@ struct OptionSource {
     options.alphaCoefficient = try double("f_alpha")
     options.discopopTau = try double("discopop_tau")
     options.lengthDesensitization = self["ld_alpha"].isNone ? nil : try double("ld_alpha")
+    options.useWeighting = bool("use_weighting")
+    options.simpoGamma = try double("simpo_gamma")
+    options.cpoAlpha = try double("cpo_alpha")
+    options.desirableWeight = try double("desirable_weight")
+    options.undesirableWeight = try double("undesirable_weight")
     return try options.validated()
   }
 
@@ -133,7 +171,9 @@ struct OptionSource {
     if case .list(let list) = self["loss"] { names = list } else { names = [self["loss"]] }
     var weights = [Double](repeating: 1, count: names.count)
     // Weights of another list of losses than the one given say nothing about it.
-    if case .list(let given) = self["loss_weights"], fallback == nil || call.given("loss_weights") || !call.given("loss") {
+    let isFromOneSource =
+      overrides["loss"] == nil ? fallback == nil || call.given("loss_weights") || !call.given("loss") : overrides["loss_weights"] != nil
+    if case .list(let given) = self["loss_weights"], isFromOneSource {
       weights = given.compactMap(\.number)
       guard weights.count == given.count, weights.count == names.count else {
         throw ZsError("\(given.count) loss_weights for \(names.count) losses", hint: "one number per loss", argument: "loss_weights")

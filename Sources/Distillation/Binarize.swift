@@ -1,5 +1,6 @@
 // From scored answers to preference pairs, as ultrafeedback_binarized was made: the best answer against one other.
 
+import Crypto
 import Tensors
 
 /// One model's answer to a prompt and the judge's score for it.
@@ -86,4 +87,9 @@ public func binarize(_ prompts: [ScoredPrompt], rejected choice: RejectedChoice,
     if let other { pairs.append(BinarizedPair(prompt: prompt.prompt, chosen: chosen, rejected: other)) }
   }
   return Binarized(pairs: pairs, equalScores: equalScores)
+}
+
+/// The name of a prompt in ultrafeedback_binarized: the SHA-256 of its text, in hexadecimal.
+public func promptIdentifier(_ prompt: String) -> String {
+  SHA256.hash(data: Array(prompt.utf8)).map { byte in (byte < 16 ? "0" : "") + String(byte, radix: 16) }.joined()
 }

@@ -1,5 +1,6 @@
 // A loaded model as a teacher: chat requests go through its template, the rest is the generator's.
 
+import Crypto
 import Kernels
 import Models
 import Tensors
@@ -11,6 +12,10 @@ public final class LocalTeacher: Teacher {
   public let name: String
   /// The model.
   public let model: LanguageModel
+  /// The model.
+  public var localModel: LanguageModel? { model }
+  /// The model's name and a digest of what it says after a few fixed tokens, which training changes.
+  public let identity: String
   private let generator: Generator
 
   /// A teacher over a model, under the model's name unless another is given.
@@ -18,6 +23,11 @@ public final class LocalTeacher: Teacher {
     self.model = model
     self.name = name ?? model.name
     generator = try Generator(model)
+    let count = model.configuration.vocabularySize
+    let decoder = try Decoder(model)
+    try decoder.read((1...7).map { Int32($0 * 37 % count) })
+    let digest = SHA256.hash(data: Array(UnsafeRawBufferPointer(start: decoder.logits, count: count * MemoryLayout<Float>.size)))
+    identity = "\(model.name) \(digest.prefix(8).map { String($0, radix: 16) }.joined(separator: "."))"
   }
 
   /// Answers one request after the other.
@@ -52,8 +62,10 @@ public final class LocalTeacher: Teacher {
   /// The reply to one request; nil if it was interrupted.
   private func answer(_ request: TeacherRequest, _ shouldStop: () -> Bool) throws -> TeacherReply? {
     let prompt = try tokens(of: request.prompt)
-    let options = SamplingOptions(
+    var options = SamplingOptions(
       maxTokens: request.maxTokens, temperature: request.temperature, topK: request.topK, topP: request.topP, stop: request.stop)
+    options.presencePenalty = request.presencePenalty
+    options.frequencyPenalty = request.frequencyPenalty
     let random = RandomSource(seed: request.seed ?? 0)
     let isAnswer = if case .messages = request.prompt { true } else { false }
     var reply = TeacherReply(choices: [], promptTokens: prompt.count, completionTokens: 0)

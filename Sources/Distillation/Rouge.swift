@@ -140,6 +140,19 @@ public struct RougeIndex: Sendable {
     return found.sorted { ($1.fMeasure, $0.text) < ($0.fMeasure, $1.text) }
   }
 
+  /// The F-measure of every added text with `text`, in order of adding; only texts that share a word are compared.
+  public mutating func scores(_ text: String) -> [Double] {
+    let words = numbers.numbers(of: rougeWords(text))
+    var scores = [Double](repeating: 0, count: texts.count)
+    var sharing: Set<Int> = []
+    for word in Set(words) { for holder in holders[word] ?? [] { sharing.insert(holder.text) } }
+    for other in sharing {
+      let common = longestCommonSubsequence(texts[other], words)
+      scores[other] = RougeScore(common: common, predictionWords: words.count, targetWords: texts[other].count).fMeasure
+    }
+    return scores
+  }
+
   private func counts(_ words: [Int]) -> [Int: Int] {
     words.reduce(into: [:]) { $0[$1, default: 0] += 1 }
   }

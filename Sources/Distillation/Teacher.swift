@@ -161,6 +161,10 @@ public struct TeacherError: Error, Sendable, Equatable, CustomStringConvertible 
 public protocol Teacher: AnyObject {
   /// What data sets call it.
   var name: String { get }
+  /// What tells it from every other teacher, in the log of replies: two models of one name are not one teacher.
+  var identity: String { get }
+  /// The model where it is a loaded one, whose probabilities can be looked at; else nil.
+  var localModel: LanguageModel? { get }
 
   /// Answers requests, many at once where it can.
   ///
@@ -180,6 +184,12 @@ public protocol Teacher: AnyObject {
 }
 
 extension Teacher {
+  /// The name.
+  public var identity: String { name }
+
+  /// None: an endpoint.
+  public var localModel: LanguageModel? { nil }
+
   /// The replies to requests in their order; nil after `shouldStop`.
   ///
   /// - Throws: The first error of a request too.

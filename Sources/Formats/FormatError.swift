@@ -25,7 +25,7 @@ public struct FormatError: Error, Sendable, Equatable, CustomStringConvertible {
 
 extension FormatError {
   /// The system's own words for a failed call on a file.
-  static func system(_ action: String, _ path: String, code: Int32) -> FormatError {
+  public static func system(_ action: String, _ path: String, code: Int32) -> FormatError {
     let reason = String(cString: strerror(code))
     var hint: String?
     if code == ENOENT { hint = "check the path; relative paths start at the current folder" }

@@ -4,31 +4,40 @@
 import OrderedCollections
 
 /// A GGUF model file: metadata, and tensors as views into the mapped bytes.
+///
+/// A model that was split into several files (`name-00001-of-00003.gguf`) is opened by any of them.
 public final class GGUFFile: @unchecked Sendable {
   /// The path it was opened by.
   public let path: String
   /// The format version, 2 or 3.
   public let version: Int
-  /// The metadata in file order.
+  /// The metadata in file order; of a split model, that of its first file.
   public let metadata: OrderedDictionary<String, GGUFValue>
   /// The tensors in file order.
   public let tensors: OrderedDictionary<String, GGUFTensor>
-  /// The mapped file, which must live as long as any tensor view.
-  public let file: MappedFile
+  /// The mapped file or files, which must live as long as any tensor view.
+  public let files: [MappedFile]
 
-  /// Opens and checks the file at `path`.
+  /// Opens and checks the file at `path`, and its other parts if it is one of several.
   ///
   /// - Throws: `FormatError` naming the file, what was found in it and what to do.
   public init(path: String) throws {
     self.path = path
-    file = try MappedFile(path: path)
-    var reader = GGUFReader(file)
-    let counts = try reader.header()
-    version = counts.version
-    metadata = try reader.metadata(count: counts.metadata)
-    let alignment = try reader.alignment(metadata)
-    tensors = try reader.tensors(count: counts.tensors, alignment: alignment)
+    let parts = try GGUFPart.all(path)
+    version = parts[0].version
+    metadata = parts[0].metadata
+    files = parts.map(\.file)
+    var tensors = parts[0].tensors
+    for part in parts.dropFirst() {
+      for (name, tensor) in part.tensors where tensors.updateValue(tensor, forKey: name) != nil {
+        throw FormatError("\(part.file.path) is damaged: the tensor '\(name)' is in another part too", hint: "get all parts again")
+      }
+    }
+    self.tensors = tensors
   }
+
+  /// Bytes of the file or files.
+  public var bytes: Int { files.reduce(0) { $0 + $1.count } }
 
   /// A metadata value that must be there, as text, number or array.
   public func required(_ key: String) throws -> GGUFValue {
@@ -36,6 +45,23 @@ public final class GGUFFile: @unchecked Sendable {
       throw FormatError("\(path) has no metadata '\(key)'", hint: "the file may be incomplete; convert or download it again")
     }
     return value
+  }
+}
+
+/// One file: a whole model, or a part of one.
+struct GGUFPart {
+  let file: MappedFile
+  let version: Int
+  let metadata: OrderedDictionary<String, GGUFValue>
+  let tensors: OrderedDictionary<String, GGUFTensor>
+
+  init(path: String) throws {
+    file = try MappedFile(path: path)
+    var reader = GGUFReader(file)
+    let counts = try reader.header()
+    version = counts.version
+    metadata = try reader.metadata(count: counts.metadata)
+    tensors = try reader.tensors(count: counts.tensors, alignment: try reader.alignment(metadata))
   }
 }
 
@@ -99,6 +125,7 @@ private struct GGUFReader {
     let path = file.path
     guard !magic.isEmpty else { return FormatError("\(path) is empty", hint: "get the file again") }
     let start = file.bytes.prefix(64)
+    if PickleFile.isPickle(start) { return PickleFile.refusal(path) }
     if start.starts(with: Array("version https://git-lfs".utf8)) {
       return FormatError("\(path) is a Git LFS pointer, not the model itself", hint: "run 'git lfs pull', or download the file itself")
     }

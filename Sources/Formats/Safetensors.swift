@@ -168,32 +168,71 @@ extension SafetensorsFile {
     }
   }
 
+  /// A tensor to be written whose bytes are asked for when their turn comes.
+  public struct Entry: Sendable {
+    /// The name in the file.
+    public var name: String
+    /// How the numbers are stored.
+    public var type: SafetensorsType
+    /// Lengths, the slowest-running first.
+    public var shape: [Int]
+
+    /// A tensor under `name`.
+    public init(name: String, type: SafetensorsType, shape: [Int]) {
+      self.name = name
+      self.type = type
+      self.shape = shape
+    }
+
+    /// How many bytes it takes.
+    public var bytes: Int { shape.reduce(type.elementBytes, *) }
+  }
+
   /// Writes tensors in the order of the reference implementation: larger element types first, then by name.
   public static func write(_ outputs: [Output], metadata: OrderedDictionary<String, String> = ["format": "pt"], to path: String) throws {
+    for output in outputs where output.shape.reduce(output.type.elementBytes, *) != output.data.count {
+      throw FormatError("cannot write '\(output.name)': its shape \(output.shape) does not fit its \(output.data.count) bytes")
+    }
+    let entries = outputs.map { Entry(name: $0.name, type: $0.type, shape: $0.shape) }
+    try write(entries, metadata: metadata, to: path) { index, file in try file.append(outputs[index].data) }
+  }
+
+  /// Writes tensors in the same order, asking for the bytes of each when its turn comes.
+  ///
+  /// - Parameter content: Appends exactly the bytes of `entries[index]`.
+  public static func write(
+    _ entries: [Entry], metadata: OrderedDictionary<String, String> = ["format": "pt"], to path: String,
+    content: (_ index: Int, _ file: AtomicFile.Writer) throws -> Void
+  ) throws {
     let sizes = SafetensorsType.allCases
-    let ordered = outputs.sorted { a, b in
-      let (ra, rb) = (sizes.firstIndex(of: a.type) ?? 0, sizes.firstIndex(of: b.type) ?? 0)
-      return ra == rb ? Array(a.name.utf8).lexicographicallyPrecedes(Array(b.name.utf8)) : ra < rb
+    let order = entries.indices.sorted { a, b in
+      let (ra, rb) = (sizes.firstIndex(of: entries[a].type) ?? 0, sizes.firstIndex(of: entries[b].type) ?? 0)
+      return ra == rb ? Array(entries[a].name.utf8).lexicographicallyPrecedes(Array(entries[b].name.utf8)) : ra < rb
     }
     var header: OrderedDictionary<String, JSON> = ["__metadata__": .object(metadata.mapValues { .string($0) })]
     var offset = 0
-    for output in ordered {
-      let end = offset + output.data.count
-      guard output.shape.reduce(output.type.elementBytes, *) == output.data.count else {
-        throw FormatError("cannot write '\(output.name)': its shape \(output.shape) does not fit its \(output.data.count) bytes")
-      }
-      header[output.name] = [
-        "dtype": .string(output.type.rawValue), "shape": .array(output.shape.map { .int(Int64($0)) }),
+    for index in order {
+      let entry = entries[index]
+      let end = offset + entry.bytes
+      header[entry.name] = [
+        "dtype": .string(entry.type.rawValue), "shape": .array(entry.shape.map { .int(Int64($0)) }),
         "data_offsets": [.int(Int64(offset)), .int(Int64(end))],
       ]
       offset = end
     }
+    guard header.count == entries.count + 1 else { throw FormatError("cannot write \(path): two tensors have one name") }
     var text = Array(JSON.object(header).serialized().utf8)
     text.append(contentsOf: repeatElement(0x20, count: (8 - text.count % 8) % 8))
     try AtomicFile.write(to: path) { file in
       try withUnsafeBytes(of: UInt64(text.count).littleEndian) { try file.append($0) }
       try file.append(text)
-      for output in ordered { try file.append(output.data) }
+      for index in order {
+        let start = file.count
+        try content(index, file)
+        guard file.count - start == entries[index].bytes else {
+          throw FormatError("'\(entries[index].name)' should take \(entries[index].bytes) bytes, but \(file.count - start) were written")
+        }
+      }
     }
   }
 }

@@ -31,10 +31,10 @@ public final class SafetensorsDirectory: Sendable {
       files = [file]
       tensors = file.tensors
     } else {
+      let pickles = ["pytorch_model.bin", "pytorch_model.bin.index.json", "adapter_model.bin", "consolidated.00.pth"]
+      if let pickle = pickles.first(where: { access("\(path)/\($0)", F_OK) == 0 }) { throw PickleFile.refusal("\(path)/\(pickle)") }
       throw FormatError(
-        "\(path) holds neither \(stem).safetensors nor \(stem).safetensors.index.json",
-        hint: access("\(path)/pytorch_model.bin", F_OK) == 0
-          ? "its weights are in PyTorch's pickle format; save the model again as safetensors" : "give the folder of a Hugging Face model")
+        "\(path) holds neither \(stem).safetensors nor \(stem).safetensors.index.json", hint: "give the folder of a Hugging Face model")
     }
   }
 

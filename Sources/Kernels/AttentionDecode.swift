@@ -1,9 +1,9 @@
-// Attention of one query over a key-value cache: the inner loop of generation. The visible keys are cut into pieces of fixed
-// length; a task takes one piece of one key-value head for all query heads of its group, so each key and value is read
-// once, and the pieces are put together in order. Reads 2 · keys · keyValueHeads · headDimension cache elements.
+// Attention of single queries over key-value caches that lie in pages: the inner loop of generation. A task takes one page of one
+// key-value head for all query heads of its group, so each key and value is read once, and the pages are put together in order.
+// Reads 2 · keys · keyValueHeads · headDimension cache elements per query. A query's result does not depend on the others.
 
 /// How the elements of a key-value cache are stored.
-public enum AttentionCacheType: Sendable, Equatable {
+public enum AttentionCacheType: String, Sendable, Equatable, CaseIterable {
   /// Four bytes each.
   case f32
   /// IEEE half precision, two bytes each.
@@ -13,42 +13,139 @@ public enum AttentionCacheType: Sendable, Equatable {
   public var bytes: Int { self == .f32 ? 4 : 2 }
 }
 
-/// Keys per task.
-private let keysPerPiece = 128
+/// Tokens in a page of a cache, which is what one task reads.
+public let attentionPageTokens = 128
 
-/// Attention of the newest token over a cache that holds its own key and value already.
+/// Where a layer's keys and values lie in the pages of a cache: head after head, so that a task reads one stretch of memory.
+public struct AttentionPageLayout: Sendable {
+  /// Bytes from the beginning of a page to its first key.
+  ///
+  /// Keys have the shape (heads, attentionPageTokens, dimension).
+  public var keyOffset: Int
+  /// Bytes from the beginning of a page to its first value.
+  public var valueOffset: Int
+  /// Key-value heads.
+  public var heads: Int
+  /// Elements of a head.
+  public var dimension: Int
+  /// Of keys and values.
+  public var type: AttentionCacheType
+
+  /// Describes a layer's part of a page.
+  public init(keyOffset: Int, valueOffset: Int, heads: Int, dimension: Int, type: AttentionCacheType) {
+    self.keyOffset = keyOffset
+    self.valueOffset = valueOffset
+    self.heads = heads
+    self.dimension = dimension
+    self.type = type
+  }
+
+  /// Bytes from the first key or value of a page to the element of a head at a token of the page.
+  @inline(__always)
+  func place(head: Int, token: Int) -> Int { (head &* attentionPageTokens &+ token) &* dimension &* type.bytes }
+}
+
+/// One query, the cache it looks at, and where its result goes.
+public struct AttentionDecodeRow {
+  /// The query, shape (heads, headDimension).
+  public var q: UnsafePointer<Float>
+  /// Receives the result, of the shape of `q`.
+  public var out: UnsafeMutablePointer<Float>
+  /// The pages, `attentionPageTokens` tokens each; those before the sliding window are not read and may be nil.
+  public var pages: UnsafePointer<UnsafeRawPointer?>
+  /// Tokens in the cache, that of the query among them.
+  public var keys: Int
+
+  /// A query over the first `keys` tokens of `pages`.
+  public init(q: UnsafePointer<Float>, out: UnsafeMutablePointer<Float>, pages: UnsafePointer<UnsafeRawPointer?>, keys: Int) {
+    self.q = q
+    self.out = out
+    self.pages = pages
+    self.keys = keys
+  }
+
+  /// The pages that hold keys which the query sees.
+  fileprivate func visiblePages(_ shape: AttentionShape) -> Range<Int> {
+    shape.firstKey(keys - 1) / attentionPageTokens..<(keys + attentionPageTokens - 1) / attentionPageTokens
+  }
+}
+
+/// Attention of the newest token of each sequence over a cache that holds its own key and value already.
 ///
 /// - Parameters:
-///   - q: The query. Shape (heads, headDimension).
-///   - keys: Cached keys, `shape.keyStride` elements from one to the next. Shape (keys, keyValueHeads, headDimension).
-///   - values: Cached values, `shape.valueStride` elements apart.
-///   - type: Of both caches.
-///   - out: Receives the result, of the shape of `q`.
-///   - shape: Of one query over all filled rows of the cache.
-public func attentionDecode(
-  q: UnsafePointer<Float>, keys: UnsafeRawPointer, values: UnsafeRawPointer, type: AttentionCacheType,
-  out: UnsafeMutablePointer<Float>, shape: AttentionShape
-) {
-  let dimension = shape.headDimension
-  let first = shape.firstKey(shape.keys - 1)
-  let pieces = max(1, (shape.keys - first + keysPerPiece - 1) / keysPerPiece)
-  // Of each head and piece: the largest score, the sum of exponentials, and the weighted sum of values.
-  let partSize = dimension + 2
-  let parts = ThreadContext.current.floats(.attentionPacked, count: shape.heads * pieces * partSize)
-  let decode = DecodePiece(q: q, keys: keys, values: values, type: type, parts: parts, partSize: partSize, pieces: pieces, shape: shape)
-  let tasks = shape.keyValueHeads * pieces
-  if (shape.keys - first) * shape.heads * dimension < 1 << 15 {
-    for index in 0..<tasks { decode.run(head: index / pieces, piece: index % pieces, first: first) }
-  } else {
-    ThreadPool.shared.run(tasks) { index in decode.run(head: index / pieces, piece: index % pieces, first: first) }
+///   - rows: The queries; sequences may differ in length.
+///   - layout: Where keys and values lie.
+///   - shape: Heads, their size and the sliding window; numbers of queries and keys, and strides, are not read.
+public func attentionDecode(rows: UnsafeBufferPointer<AttentionDecodeRow>, layout: AttentionPageLayout, shape: AttentionShape) {
+  var pieces = 1
+  var work = 0
+  for row in rows {
+    pieces = max(pieces, row.visiblePages(shape).count)
+    work += (row.keys - shape.firstKey(row.keys - 1)) * shape.heads * shape.headDimension
   }
-  for head in 0..<shape.heads {
-    merge(parts + head * pieces * partSize, pieces, dimension, out + head * dimension)
+  // Of each row, head and piece: the largest score, the sum of exponentials, and the weighted sum of values.
+  let partSize = shape.headDimension + 2
+  let parts = ThreadContext.current.floats(.attentionPacked, count: rows.count * shape.heads * pieces * partSize)
+  let decode = DecodePiece(rows: rows, layout: layout, parts: parts, partSize: partSize, pieces: pieces, shape: shape)
+  let tasks = shape.keyValueHeads * pieces
+  let isSmall = work < 1 << 15
+  if isSmall {
+    for index in 0..<rows.count * tasks { decode.run(index / tasks, head: index % tasks / pieces, piece: index % pieces) }
+    for row in 0..<rows.count { decode.merge(row) }
+  } else {
+    ThreadPool.shared.run(rows.count * tasks) { index in decode.run(index / tasks, head: index % tasks / pieces, piece: index % pieces) }
+    ThreadPool.shared.run(rows.count) { row in decode.merge(row) }
+  }
+}
+
+/// Copies the keys or values of tokens from pages into rows of floats, shape (tokens, heads · dimension).
+///
+/// - Parameters:
+///   - pages: Of the whole cache.
+///   - offset: `layout.keyOffset` or `layout.valueOffset`.
+///   - tokens: Which tokens; the first must be the first of a page.
+public func readPages(
+  _ pages: UnsafePointer<UnsafeRawPointer?>, offset: Int, layout: AttentionPageLayout, tokens: Range<Int>,
+  into out: UnsafeMutablePointer<Float>
+) {
+  let firstPage = tokens.lowerBound / attentionPageTokens
+  let count = (tokens.count + attentionPageTokens - 1) / attentionPageTokens
+  let width = layout.heads * layout.dimension
+  ThreadPool.shared.run(count) { index in
+    guard let page = pages[firstPage + index] else { return }
+    for row in 0..<min(attentionPageTokens, tokens.count - index * attentionPageTokens) {
+      for head in 0..<layout.heads {
+        let target = out + (index * attentionPageTokens + row) * width + head * layout.dimension
+        let source = page + offset + layout.place(head: head, token: row)
+        switch layout.type {
+        case .f32: target.update(from: source.assumingMemoryBound(to: Float.self), count: layout.dimension)
+        case .f16: widen(source, target, layout.dimension)
+        }
+      }
+    }
+  }
+}
+
+/// Stores a key or value as row `token` of a page, rounded to the nearest where the page holds halves.
+///
+/// - Parameters:
+///   - x: Shape (heads, dimension).
+///   - base: The page's first key or value.
+public func writePageRow(_ x: UnsafePointer<Float>, token: Int, layout: AttentionPageLayout, to base: UnsafeMutableRawPointer) {
+  for head in 0..<layout.heads {
+    let source = x + head * layout.dimension
+    let target = base + layout.place(head: head, token: token)
+    switch layout.type {
+    case .f32: target.copyMemory(from: source, byteCount: layout.dimension * 4)
+    case .f16:
+      let halves = target.assumingMemoryBound(to: Float16.self)
+      for index in 0..<layout.dimension { halves[index] = Float16(source[index]) }
+    }
   }
 }
 
 /// Puts the pieces of one head together, in order.
-private func merge(_ parts: UnsafePointer<Float>, _ pieces: Int, _ dimension: Int, _ out: UnsafeMutablePointer<Float>) {
+private func mergeParts(_ parts: UnsafePointer<Float>, _ pieces: Int, _ dimension: Int, _ out: UnsafeMutablePointer<Float>) {
   let size = dimension + 2
   var top = -Float.infinity
   for piece in 0..<pieces { top = max(top, parts[piece * size]) }
@@ -68,56 +165,66 @@ private func merge(_ parts: UnsafePointer<Float>, _ pieces: Int, _ dimension: In
 }
 
 private struct DecodePiece {
-  let q: UnsafePointer<Float>
-  let keys: UnsafeRawPointer
-  let values: UnsafeRawPointer
-  let type: AttentionCacheType
+  let rows: UnsafeBufferPointer<AttentionDecodeRow>
+  let layout: AttentionPageLayout
   let parts: UnsafeMutablePointer<Float>
   let partSize: Int
   let pieces: Int
   let shape: AttentionShape
 
-  func run(head: Int, piece: Int, first: Int) {
-    let dimension = shape.headDimension
-    let group = shape.group
-    let start = first + piece * keysPerPiece
-    let count = min(keysPerPiece, shape.keys - start)
-    let scratch = ThreadContext.current.floats(.attention, count: keysPerPiece * (group + dimension))
-    let scores = scratch  // [group, keysPerPiece]
-    let room = scratch + keysPerPiece * group  // [keysPerPiece, dimension]
-    let key = rows(keys, shape.keyStride, start, count, head, room)
-    let query = q + head * group * dimension
-    var member = 0
-    while member &+ 2 <= group {
-      pairOfDotProducts(query + member * dimension, key.base, key.stride, count, scores + member * keysPerPiece)
-      member &+= 2
+  func merge(_ index: Int) {
+    let row = rows[index]
+    let count = row.visiblePages(shape).count
+    for head in 0..<shape.heads {
+      mergeParts(parts + (index * shape.heads + head) * pieces * partSize, count, shape.headDimension, row.out + head * shape.headDimension)
     }
-    if member < group { dotProducts(query + member * dimension, key.base, key.stride, 0, count, scores + member * keysPerPiece) }
-    for member in 0..<group {
-      let row = scores + member * keysPerPiece
-      let top = scaleAndFindLargest(row, count)
-      let sum = exponentials(row, count, top)
-      let part = parts + ((head * group + member) * pieces + piece) * partSize
-      part[0] = top
-      part[1] = sum
-    }
-    let value = rows(values, shape.valueStride, start, count, head, room)
-    tileMatmul(
-      m: group, n: dimension, k: count, a: TileOperand(base: scores, rowStride: keysPerPiece, stepStride: 1), b: value.base,
-      ldb: value.stride, c: parts + (head * group * pieces + piece) * partSize + 2, ldc: pieces * partSize, accumulate: false)
   }
 
-  /// The rows of the cache as floats: in place, or widened into `room`.
+  func run(_ index: Int, head: Int, piece: Int) {
+    let row = rows[index]
+    let visible = row.visiblePages(shape)
+    guard piece < visible.count, let page = row.pages[visible.lowerBound + piece] else { return }
+    let dimension = shape.headDimension
+    let group = shape.group
+    let pageStart = (visible.lowerBound + piece) * attentionPageTokens
+    let start = max(shape.firstKey(row.keys - 1), pageStart)
+    let count = min(pageStart + attentionPageTokens, row.keys) - start
+    let scratch = ThreadContext.current.floats(.attention, count: attentionPageTokens * (group + dimension))
+    let scores = scratch  // [group, attentionPageTokens]
+    let room = scratch + attentionPageTokens * group  // [attentionPageTokens, dimension]
+    let offset = layout.place(head: head, token: start - pageStart)
+    let key = floats(page + layout.keyOffset + offset, count, room)
+    let query = row.q + head * group * dimension
+    var member = 0
+    while member &+ 2 <= group {
+      pairOfDotProducts(query + member * dimension, key.base, key.stride, count, scores + member * attentionPageTokens)
+      member &+= 2
+    }
+    if member < group { dotProducts(query + member * dimension, key.base, key.stride, 0, count, scores + member * attentionPageTokens) }
+    let part = parts + (index * shape.heads + head * group) * pieces * partSize + piece * partSize
+    for member in 0..<group {
+      let row = scores + member * attentionPageTokens
+      let top = scaleAndFindLargest(row, count)
+      let sum = exponentials(row, count, top)
+      part[member * pieces * partSize] = top
+      part[member * pieces * partSize + 1] = sum
+    }
+    let value = floats(page + layout.valueOffset + offset, count, room)
+    tileMatmul(
+      m: group, n: dimension, k: count, a: TileOperand(base: scores, rowStride: attentionPageTokens, stepStride: 1), b: value.base,
+      ldb: value.stride, c: part + 2, ldc: pieces * partSize, accumulate: false)
+  }
+
+  /// One head of some rows of a page as floats: in place, or widened into `room`.
   @inline(__always)
-  private func rows(
-    _ cache: UnsafeRawPointer, _ stride: Int, _ start: Int, _ count: Int, _ head: Int, _ room: UnsafeMutablePointer<Float>
+  private func floats(
+    _ base: UnsafeRawPointer, _ count: Int, _ room: UnsafeMutablePointer<Float>
   ) -> (base: UnsafePointer<Float>, stride: Int) {
     let dimension = shape.headDimension
-    let offset = start * stride + head * dimension
-    switch type {
-    case .f32: return (cache.assumingMemoryBound(to: Float.self) + offset, stride)
+    switch layout.type {
+    case .f32: return (base.assumingMemoryBound(to: Float.self), dimension)
     case .f16:
-      for row in 0..<count { widen(cache + (offset + row * stride) * 2, room + row * dimension, dimension) }
+      widen(base, room, count * dimension)
       return (UnsafePointer(room), dimension)
     }
   }
@@ -145,7 +252,7 @@ private struct DecodePiece {
     }
   }
 
-  /// `dotProducts` of two queries, which share the loads of the rows; the second result stands `keysPerPiece` behind.
+  /// `dotProducts` of two queries, which share the loads of the rows; the second result stands `attentionPageTokens` behind.
   @inline(__always)
   private func pairOfDotProducts(
     _ query: UnsafePointer<Float>, _ rows: UnsafePointer<Float>, _ stride: Int, _ count: Int, _ out: UnsafeMutablePointer<Float>
@@ -162,11 +269,11 @@ private struct DecodePiece {
         second.add(four, times: Lanes(at: query + dimension + index))
       }
       first.writeTotals(to: out + row)
-      second.writeTotals(to: out + keysPerPiece + row)
+      second.writeTotals(to: out + attentionPageTokens + row)
       row &+= 4
     }
     dotProducts(query, rows, stride, row, count, out)
-    dotProducts(query + dimension, rows, stride, row, count, out + keysPerPiece)
+    dotProducts(query + dimension, rows, stride, row, count, out + attentionPageTokens)
   }
 
   @inline(__always)

@@ -24,6 +24,8 @@ public struct TokenStatistics: Sendable, Equatable {
   public var entropy: Float = 0
   /// The mean of the raw logits over the vocabulary.
   public var meanLogit: Float = 0
+  /// log Σ p² of the distribution: the log-probability that two draws agree, nats.
+  public var logSquareSum: Float = 0
   /// Whether no token is likelier than the target.
   public var isTargetLikeliest = false
 
@@ -59,11 +61,13 @@ public func linearLogProbForward(
         let before = tile.lowerBound == 0 ? 0 : sums[index] * expf(old - new)
         let here = sum * expf(top - new)
         if let statistics {
-          // Until the last tile is done: entropy holds Σ e^(x−new)·(x−new), meanLogit Σ x. A larger `new` moves both sums.
+          // Until the last tile is done: entropy holds Σ e^(x−new)·(x−new), logSquareSum Σ e^2(x−new), meanLogit Σ x.
+          // A larger `new` moves the first two.
           if tile.lowerBound == 0 { statistics[row] = TokenStatistics() }
-          let (weighted, total) = weightedAndTotal(values, width, top)
+          let (weighted, squares, total) = weightedSquaresAndTotal(values, width, top)
           let moved = tile.lowerBound == 0 ? 0 : statistics[row].entropy * expf(old - new) + (old - new) * before
           statistics[row].entropy = moved + weighted * expf(top - new) + (top - new) * here
+          statistics[row].logSquareSum = statistics[row].logSquareSum * expf(2 * (old - new)) + squares * expf(2 * (top - new))
           statistics[row].meanLogit += total
         }
         sums[index] = before + here
@@ -76,6 +80,7 @@ public func linearLogProbForward(
           if let statistics {
             // H = log Σ e^x' − Σ p x' with x' = x − new.
             statistics[row].entropy = logarithm - statistics[row].entropy / sums[index]
+            statistics[row].logSquareSum = logf(statistics[row].logSquareSum) - 2 * logarithm
             statistics[row].meanLogit /= Float(weight.rows)
             statistics[row].isTargetLikeliest = logProbs[row] >= new
           }
@@ -121,22 +126,28 @@ public func linearLogProbBackward(
   }
 }
 
-/// Σ e^(x − top)·(x − top), and Σ x.
+/// Σ e^(x − top)·(x − top), Σ e^2(x − top), and Σ x.
 @inline(__always)
-private func weightedAndTotal(_ x: UnsafePointer<Float>, _ count: Int, _ top: Float) -> (weighted: Float, total: Float) {
+private func weightedSquaresAndTotal(
+  _ x: UnsafePointer<Float>, _ count: Int, _ top: Float
+) -> (weighted: Float, squares: Float, total: Float) {
   let shift = Lanes(repeating: top)
-  var (weighted, total) = (Lanes(repeating: 0), Lanes(repeating: 0))
+  var (weighted, squares, total) = (Lanes(repeating: 0), Lanes(repeating: 0), Lanes(repeating: 0))
   forEachLanes(count) { index in
     let value = Lanes(at: x + index)
-    weighted.addProduct((value - shift).exponential, value - shift)
+    let power = (value - shift).exponential
+    weighted.addProduct(power, value - shift)
+    squares.addProduct(power, power)
     total += value
   } rest: { start, lanes in
-    // The lanes past the end are worth 0 in both sums: (top − top)·1 and 0.
-    let value = Lanes(at: x + start, count: lanes, filling: top)
-    weighted.addProduct((value - shift).exponential, value - shift)
+    // The lanes past the end are worth nothing next to the others: e^−80·80, e^−160 and 0.
+    let value = Lanes(at: x + start, count: lanes, filling: top - 80)
+    let power = (value - shift).exponential
+    weighted.addProduct(power, value - shift)
+    squares.addProduct(power, power)
     total += Lanes(at: x + start, count: lanes)
   }
-  return (weighted.total, total.total)
+  return (weighted.total, squares.total, total.total)
 }
 
 /// Logits become their gradient: dlogProb · (1[token = target] − p).

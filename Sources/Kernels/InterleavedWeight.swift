@@ -11,10 +11,10 @@ public final class InterleavedWeight: @unchecked Sendable {
 
   let rows: Int
   let columns: Int
-  private let hasMinimum: Bool
-  private let storage: UnsafeMutableRawPointer
+  let hasMinimum: Bool
+  let storage: UnsafeMutableRawPointer
 
-  private var blockBytes: Int { hasMinimum ? 320 : 288 }
+  var blockBytes: Int { hasMinimum ? 320 : 288 }
 
   /// Copies `view`; nil where its type or shape gains nothing from another order.
   public init?(_ view: WeightView) {
@@ -71,7 +71,7 @@ public final class InterleavedWeight: @unchecked Sendable {
   }
 
   /// Writes x in the order in which the quants of a block come, divided by what they are too large by; then the blocks' sums.
-  private func arrange(_ x: UnsafePointer<Float>, into operand: UnsafeMutablePointer<Float>) {
+  func arrange(_ x: UnsafePointer<Float>, into operand: UnsafeMutablePointer<Float>) {
     let blocks = columns / 32
     for block in 0..<blocks {
       let from = x + block * 32

@@ -59,32 +59,32 @@ func sumBlocks(_ x: UnsafePointer<Float>, _ blocks: Int, into sums: UnsafeMutabl
 }
 
 /// Rows whose elements stand alone: how to read sixteen of them, or one.
-private protocol ElementRow {
+protocol ElementRow {
   static var size: Int { get }
   static func lanes(_ pointer: UnsafeRawPointer) -> Lanes
   static func element(_ pointer: UnsafeRawPointer) -> Float
 }
 
-private enum F32Row: ElementRow {
+enum F32Row: ElementRow {
   @inline(__always) static var size: Int { 4 }
   @inline(__always) static func lanes(_ pointer: UnsafeRawPointer) -> Lanes { pointer.loadUnaligned(as: Lanes.self) }
   @inline(__always) static func element(_ pointer: UnsafeRawPointer) -> Float { pointer.loadUnaligned(as: Float.self) }
 }
 
-private enum F16Row: ElementRow {
+enum F16Row: ElementRow {
   @inline(__always) static var size: Int { 2 }
   @inline(__always) static func lanes(_ pointer: UnsafeRawPointer) -> Lanes { halves(pointer) }
   @inline(__always) static func element(_ pointer: UnsafeRawPointer) -> Float { half(pointer) }
 }
 
-private enum BF16Row: ElementRow {
+enum BF16Row: ElementRow {
   @inline(__always) static var size: Int { 2 }
   @inline(__always) static func lanes(_ pointer: UnsafeRawPointer) -> Lanes { brainFloats(pointer) }
   @inline(__always) static func element(_ pointer: UnsafeRawPointer) -> Float { brainFloat(pointer) }
 }
 
 @inline(__always)
-private func dot<Row: ElementRow>(_ type: Row.Type, _ row: UnsafeRawPointer, _ x: UnsafePointer<Float>, _ columns: Int) -> Float {
+func dot<Row: ElementRow>(_ type: Row.Type, _ row: UnsafeRawPointer, _ x: UnsafePointer<Float>, _ columns: Int) -> Float {
   // Four chains, since each waits for its own last sum.
   var (a, b, c, d) = (Lanes(), Lanes(), Lanes(), Lanes())
   var column = 0
@@ -109,13 +109,13 @@ private func dot<Row: ElementRow>(_ type: Row.Type, _ row: UnsafeRawPointer, _ x
 }
 
 /// Types that keep 32 elements in a block: what a block adds to the sum of its row.
-private protocol Block {
+protocol Block {
   static var size: Int { get }
   /// Adds scale × quants × x in lanes and, where the type has a minimum or an offset, what that adds, in a float.
   static func add(_ block: UnsafeRawPointer, _ x: UnsafePointer<Float>, _ total: Float, to sum: inout Lanes, _ offset: inout Float)
 }
 
-private enum Q8Block: Block {
+enum Q8Block: Block {
   @inline(__always) static var size: Int { 34 }
   @inline(__always)
   static func add(_ block: UnsafeRawPointer, _ x: UnsafePointer<Float>, _ total: Float, to sum: inout Lanes, _ offset: inout Float) {
@@ -134,7 +134,7 @@ private func nibbleProducts(_ quants: UnsafeRawPointer, _ x: UnsafePointer<Float
   return product
 }
 
-private enum Q4Block: Block {
+enum Q4Block: Block {
   @inline(__always) static var size: Int { 18 }
   @inline(__always)
   static func add(_ block: UnsafeRawPointer, _ x: UnsafePointer<Float>, _ total: Float, to sum: inout Lanes, _ offset: inout Float) {
@@ -144,7 +144,7 @@ private enum Q4Block: Block {
   }
 }
 
-private enum Q4MinimumBlock: Block {
+enum Q4MinimumBlock: Block {
   @inline(__always) static var size: Int { 20 }
   @inline(__always)
   static func add(_ block: UnsafeRawPointer, _ x: UnsafePointer<Float>, _ total: Float, to sum: inout Lanes, _ offset: inout Float) {
@@ -155,7 +155,7 @@ private enum Q4MinimumBlock: Block {
 
 /// - Parameter totals: The sum of x over each block, read only by types with an offset.
 @inline(__always)
-private func dotBlocks<Type: Block>(
+func dotBlocks<Type: Block>(
   _ type: Type.Type, _ row: UnsafeRawPointer, _ x: UnsafePointer<Float>, _ totals: UnsafePointer<Float>, _ blocks: Int
 ) -> Float {
   var (even, odd) = (Lanes(), Lanes())

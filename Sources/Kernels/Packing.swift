@@ -1,10 +1,7 @@
 // From floats to weight blocks, as ggml's reference quantizers do it, rounding included.
 
 /// Packs `count` floats, a multiple of the type's block, into `target`.
-///
-/// - Returns: False, with nothing written, for the K types, which have no reference quantizer here.
-@discardableResult
-public func pack(_ type: WeightType, from source: UnsafePointer<Float>, to target: UnsafeMutableRawPointer, count: Int) -> Bool {
+public func pack(_ type: WeightType, from source: UnsafePointer<Float>, to target: UnsafeMutableRawPointer, count: Int) {
   switch type {
   case .f32: target.copyMemory(from: source, byteCount: count * 4)
   case .f16: for index in 0..<count { storeHalf(source[index], target + index * 2) }
@@ -14,13 +11,16 @@ public func pack(_ type: WeightType, from source: UnsafePointer<Float>, to targe
   case .q5_0: packSymmetric(source, target, count / 32, bits: 5)
   case .q4_1: packWithMinimum(source, target, count / 32, bits: 4)
   case .q5_1: packWithMinimum(source, target, count / 32, bits: 5)
-  case .q2_K, .q3_K, .q4_K, .q5_K, .q6_K: return false
+  case .q2_K: packQ2K(source, target, count / 256)
+  case .q3_K: packQ3K(source, target, count / 256)
+  case .q4_K: packQ4K(source, target, count / 256)
+  case .q5_K: packQ5K(source, target, count / 256)
+  case .q6_K: packQ6K(source, target, count / 256)
   }
-  return true
 }
 
 @inline(__always)
-private func storeHalf(_ value: Float, _ target: UnsafeMutableRawPointer) {
+func storeHalf(_ value: Float, _ target: UnsafeMutableRawPointer) {
   target.storeBytes(of: Float16(value).bitPattern, as: UInt16.self)
 }
 

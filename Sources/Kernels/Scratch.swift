@@ -12,7 +12,7 @@
 package final class ThreadContext {
   /// The uses that may be alive at the same time on one thread; each has a buffer of its own.
   package enum Slot: Int, CaseIterable {
-    case packedLeft, packedRight, unpackedRow, edgeTile, operand, attention, attentionPacked, logits, logitSums
+    case packedLeft, packedRight, unpackedRow, edgeTile, operand, attention, attentionPacked, logits, logitSums, cachedRows
   }
 
   /// True while the thread runs a body of `ThreadPool.run`: a nested run then happens inline.

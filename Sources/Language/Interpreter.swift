@@ -190,6 +190,8 @@ public final class Interpreter: EvaluationContext {
           _ = try statement.node.execute(frame)
         }
       }
+      // Work that gave back what it had when it was asked to stop.
+      try frame.poll()
       return RunResult(status: .finished, errors: [], notes: resolver.notes, value: last)
     } catch is Interrupted {
       forgetFunctions(record.writes)

@@ -46,7 +46,10 @@ extension LanguageModel {
     }
     let path = "\(directory)/adapter_config.json"
     var options = try LoRAOptions(peft: JSON.read(path: path), source: path)
-    let file = try SafetensorsFile(path: "\(directory)/adapter_model.safetensors")
+    let weights = "\(directory)/adapter_model.safetensors"
+    let pickle = "\(directory)/adapter_model.bin"
+    if access(weights, F_OK) != 0, access(pickle, F_OK) == 0 { throw PickleFile.refusal(pickle) }
+    let file = try SafetensorsFile(path: weights)
     var rest = file.tensors
     var found: [Adapter] = []
     for layer in 0..<configuration.numHiddenLayers {

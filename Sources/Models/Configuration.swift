@@ -3,9 +3,9 @@
 
 import Kernels
 
-/// The shape of a Llama or Mistral decoder and the constants it computes with.
+/// The shape of a decoder of the Llama family and the constants it computes with.
 public struct Configuration: Sendable, Equatable {
-  /// The family, `llama` or `mistral`.
+  /// The family: `llama`, `mistral`, `qwen2` or `smollm3`.
   public var architecture = "llama"
   /// Tokens in the vocabulary.
   public var vocabularySize: Int
@@ -33,6 +33,10 @@ public struct Configuration: Sendable, Equatable {
   public var rotaryLayout: RotaryLayout = .halfSplit
   /// How many keys a query sees, itself included; nil: all before it.
   public var slidingWindow: Int?
+  /// The projections that add a bias.
+  public var biases: Set<Projection> = []
+  /// The layers whose queries and keys are not turned: no position reaches them but through the order of the others.
+  public var layersWithoutRotary: Set<Int> = []
   /// Whether the output matrix is the embedding itself.
   public var tieWordEmbeddings: Bool
   /// The token that begins a text, if the model has one.
@@ -50,7 +54,8 @@ public struct Configuration: Sendable, Equatable {
   /// The number of parameters of the weights, the tied ones counted once.
   public var parameterCount: Int {
     let attention = hiddenSize * (2 * queryWidth + 2 * keyValueWidth)
-    let block = attention + 3 * hiddenSize * intermediateSize + 2 * hiddenSize
+    let biasCount = biases.reduce(0) { $0 + $1.shape(self).rows }
+    let block = attention + 3 * hiddenSize * intermediateSize + 2 * hiddenSize + biasCount
     return numHiddenLayers * block + hiddenSize + (tieWordEmbeddings ? 1 : 2) * vocabularySize * hiddenSize
   }
 

@@ -2,6 +2,7 @@
 // beginning, so what is generated is what `chat` with all messages would give; only tokens that differ are read again.
 
 import Formats
+import Kernels
 import Tensors
 import Tokenizers
 
@@ -16,9 +17,9 @@ public final class Conversation {
   private var open: (prompt: [Int], answer: [Int])?
 
   /// A conversation that begins with a system message, if one is given.
-  public init(_ model: LanguageModel, system: String? = nil) throws {
+  public init(_ model: LanguageModel, system: String? = nil, cacheType: AttentionCacheType = .f32) throws {
     self.model = model
-    generator = try Generator(model)
+    generator = try Generator(model, cacheType: cacheType)
     if let system { messages.append(Message(role: "system", content: system)) }
     // Errors of the template belong to the beginning, not to the first turn.
     _ = try model.render(messages.map(\.json) + [Message(role: "user", content: "").json], generationPrompt: true)

@@ -35,7 +35,7 @@ extension LanguageModel {
 
   private static func load(gguf file: GGUFFile, name: String) throws -> LanguageModel {
     let configuration = try Configuration(gguf: file)
-    let weights = try DecoderWeights(gguf: file, configuration, interleave: file.file.count <= interleaveLimit)
+    let weights = try DecoderWeights(gguf: file, configuration, interleave: file.bytes <= interleaveLimit)
     let tokenizer = file.metadata["tokenizer.ggml.tokens"] == nil ? nil : try Tokenizer(gguf: file)
     return LanguageModel(
       name: name, path: file.path, configuration: configuration, weights: weights, tokenizer: tokenizer,

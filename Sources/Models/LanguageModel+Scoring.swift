@@ -100,10 +100,18 @@ extension LanguageModel {
   }
 
   /// The likeliest next tokens, the likeliest first.
-  public func nextTokens(_ ids: [Int], top: Int) throws -> [NextToken] {
+  public func nextTokens(_ ids: [Int], top: Int) throws -> [NextToken] { try nextTokens(after: read(ids), top: top) }
+
+  /// A decoder that has read a text.
+  func read(_ ids: [Int]) throws -> Decoder {
     guard !ids.isEmpty else { throw ModelError("there is no text for a token to follow") }
-    let decoder = try Decoder(self, capacity: ids.count)
+    let decoder = try Decoder(self)
     try decoder.read(tokens(ids))
+    return decoder
+  }
+
+  /// The likeliest tokens after what a decoder has read.
+  func nextTokens(after decoder: Decoder, top: Int) throws -> [NextToken] {
     let count = configuration.vocabularySize
     var logSumExp: Float = 0
     logSumExpRows(x: decoder.logits, out: &logSumExp, rows: 1, columns: count)

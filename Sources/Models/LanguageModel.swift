@@ -24,6 +24,8 @@ public final class LanguageModel: Sendable {
   public let loraOptions: LoRAOptions?
   /// The model whose weights the adapters sit on; nil for a plain model.
   public let base: LanguageModel?
+  /// The frozen model that this one was unfrozen from; nil for others.
+  public let origin: LanguageModel?
 
   let weights: DecoderWeights
   let rotaryTables: RotaryTables
@@ -31,7 +33,7 @@ public final class LanguageModel: Sendable {
 
   init(
     name: String, path: String, configuration: Configuration, weights: DecoderWeights, tokenizer: Tokenizer?, chatTemplate: String?,
-    base: LanguageModel? = nil, adapters: [Adapter] = [], loraOptions: LoRAOptions? = nil
+    base: LanguageModel? = nil, origin: LanguageModel? = nil, adapters: [Adapter] = [], loraOptions: LoRAOptions? = nil
   ) {
     self.name = name
     self.path = path
@@ -40,6 +42,7 @@ public final class LanguageModel: Sendable {
     self.tokenizer = tokenizer
     self.chatTemplate = chatTemplate
     self.base = base
+    self.origin = origin
     self.adapters = adapters
     self.loraOptions = loraOptions
     rotaryTables = base?.rotaryTables ?? RotaryTables(configuration)
@@ -60,7 +63,8 @@ public final class LanguageModel: Sendable {
   /// What training changes, by Hugging Face or PEFT name: the adapters, or the weights after `unfrozen()`; empty for a frozen model.
   public var trainable: [(name: String, tensor: Tensor)] {
     if !adapters.isEmpty {
-      return adapters.flatMap { [("\($0.path).lora_A.weight", $0.a), ("\($0.path).lora_B.weight", $0.b)] }
+      let all = adapters.flatMap { [("\($0.path).lora_A.weight", $0.a), ("\($0.path).lora_B.weight", $0.b)] }
+      return all.filter { $0.1.requiresGradient }
     }
     return WeightName.all(configuration).compactMap { name in
       guard let tensor = weights.matrix(name)?.tensor ?? weights.vector(name), tensor.requiresGradient else { return nil }
@@ -98,66 +102,71 @@ public final class LanguageModel: Sendable {
       adapters: adapters, loraOptions: options)
   }
 
-  /// A copy whose weights are fp32 tensors that training may change.
-  public func unfrozen() throws -> LanguageModel { try withFloatWeights(trainable: true, merging: false) }
-
   /// A plain model whose weights are this one's with the adapters multiplied in, in fp32.
-  public func merged() throws -> LanguageModel { try withFloatWeights(trainable: false, merging: true) }
-
-  private func withFloatWeights(trainable: Bool, merging: Bool) throws -> LanguageModel {
+  public func merged() throws -> LanguageModel {
     let weights = try DecoderWeights(
       configuration,
       matrix: { name in
-        guard let view = self.weights.matrix(name)?.view else { throw ModelError("\(self.name) has no matrix '\(name.huggingFace)'") }
-        let tensor = try Tensor(shape: [view.rows, view.columns])
-        unpack(view.type, from: view.base, to: tensor.pointer, count: tensor.count)
-        if merging, case .projection(let projection, let layer) = name, let adapter = self.adapter(projection, layer: layer) {
+        let tensor = try self.floats(name)
+        if case .projection(let projection, let layer) = name, let adapter = self.adapter(projection, layer: layer) {
           adapter.add(to: tensor)
         }
-        tensor.requiresGradient = trainable
-        return trainable ? Weight(tensor: tensor) : Weight(view: matrixView(tensor), owner: tensor, interleave: false)
-      },
-      vector: { name in
-        guard let vector = try self.weights.vector(name)?.copied() else {
-          throw ModelError("\(self.name) has no norm '\(name.huggingFace)'")
-        }
-        vector.requiresGradient = trainable
-        return vector
-      })
+        return Weight(view: matrixView(tensor), owner: tensor, interleave: false)
+      }, vector: { try self.norm($0) })
     return LanguageModel(
       name: name, path: path, configuration: configuration, weights: weights, tokenizer: tokenizer, chatTemplate: chatTemplate)
   }
 
-  /// A copy whose matrices are stored in another type; norms stay fp32.
-  public func converted(to type: WeightType) throws -> LanguageModel {
-    guard adapters.isEmpty else { throw ModelError("\(name) has adapters; merge them before its weights are stored as \(type.name)") }
+  /// A matrix as fp32 in memory of its own.
+  func floats(_ name: WeightName) throws -> Tensor {
+    guard let view = weights.matrix(name)?.view else { throw ModelError("\(self.name) has no matrix '\(name.huggingFace)'") }
+    let tensor = try Tensor(shape: [view.rows, view.columns])
+    unpack(view.type, from: view.base, to: tensor.pointer, count: tensor.count)
+    return tensor
+  }
+
+  /// A norm or bias in memory of its own.
+  func norm(_ name: WeightName) throws -> Tensor {
+    guard let vector = try weights.vector(name)?.copied() else {
+      throw ModelError("\(self.name) has no norm or bias '\(name.huggingFace)'")
+    }
+    return vector
+  }
+
+  /// A copy whose matrices are stored in another type; norms and biases stay fp32.
+  ///
+  /// A matrix whose rows are no whole blocks gets the type that llama.cpp falls back to.
+  public func converted(to type: WeightType, progress: WritingProgress = { _, _ in }) throws -> LanguageModel {
+    try converted(progress, type: { name in type.fitting(columns: name.shape(self.configuration).last ?? 1) })
+  }
+
+  /// A copy whose matrices are stored as a file of that type would have them.
+  public func converted(as type: ModelFileType, progress: WritingProgress = { _, _ in }) throws -> LanguageModel {
+    try converted(progress, type: { name in type.type(of: name, self.configuration) })
+  }
+
+  private func converted(_ progress: WritingProgress, type wanted: (WeightName) -> WeightType) throws -> LanguageModel {
+    guard adapters.isEmpty else { throw ModelError("\(name) has adapters; merge them before its weights are stored in another type") }
+    var done = 0
+    let total = WeightName.all(configuration).reduce(0) { $0 + (self.weights.matrix($1)?.bytes ?? 0) }
     let weights = try DecoderWeights(
       configuration,
       matrix: { name in
         guard let view = self.weights.matrix(name)?.view else { throw ModelError("\(self.name) has no matrix '\(name.huggingFace)'") }
-        guard view.columns % type.blockElements == 0 else {
-          throw ModelError(
-            "'\(name.huggingFace)' has rows of \(view.columns) elements, no multiple of the \(type.blockElements) that a block of \(type.name) holds"
-          )
-        }
+        let type = wanted(name)
         let target = try Storage(count: (view.rows * type.rowBytes(columns: view.columns) + 3) / 4)
-        let row = try Storage(count: view.columns)
-        for index in 0..<view.rows {
-          unpack(view.type, from: view.row(index), to: row.base, count: view.columns)
-          let place = UnsafeMutableRawPointer(target.base) + index * type.rowBytes(columns: view.columns)
-          guard pack(type, from: row.base, to: place, count: view.columns) else {
-            throw ModelError("weights cannot be stored as \(type.name)", hint: "f32, f16, bf16, q8_0, q4_0 and q4_1 can")
-          }
+        // In pieces, so that a long conversion can be stopped.
+        let (piece, rowBytes) = (max(1, (16 << 20) / max(1, view.rowBytes)), type.rowBytes(columns: view.columns))
+        for start in stride(from: 0, to: view.rows, by: piece) {
+          let rows = start..<min(start + piece, view.rows)
+          repackRows(view, rows: Array(rows), as: type, to: UnsafeMutableRawPointer(target.base) + start * rowBytes)
+          done += rows.count * view.rowBytes
+          try progress(done, total)
         }
         let converted = WeightView(type: type, base: UnsafeRawPointer(target.base), rows: view.rows, columns: view.columns)
         return Weight(view: converted, owner: target, interleave: self.weightBytes <= Self.interleaveLimit)
       },
-      vector: { name in
-        guard let vector = try self.weights.vector(name)?.copied() else {
-          throw ModelError("\(self.name) has no norm '\(name.huggingFace)'")
-        }
-        return vector
-      })
+      vector: { try self.norm($0) })
     return LanguageModel(
       name: name, path: path, configuration: configuration, weights: weights, tokenizer: tokenizer, chatTemplate: chatTemplate)
   }

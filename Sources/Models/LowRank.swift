@@ -73,15 +73,17 @@ public final class Adapter: Sendable {
   /// Share of inputs zeroed in training.
   public let dropout: Double
 
-  init(layer: Int, projection: Projection, a: Tensor, b: Tensor, scale: Float, dropout: Double) {
+  init(
+    layer: Int, projection: Projection, a: Tensor, b: Tensor, scale: Float, dropout: Double, trains: (a: Bool, b: Bool) = (true, true)
+  ) {
     self.layer = layer
     self.projection = projection
     self.a = a
     self.b = b
     self.scale = scale
     self.dropout = dropout
-    a.requiresGradient = true
-    b.requiresGradient = true
+    a.requiresGradient = trains.a
+    b.requiresGradient = trains.b
   }
 
   /// The path of the matrix in a Hugging Face checkpoint.

@@ -18,6 +18,10 @@ public struct SamplingOptions: Sendable, Equatable {
   public var minP: Double = 0
   /// Logits of tokens that occurred are divided by this if positive, else multiplied; 1: nothing.
   public var repetitionPenalty: Double = 1
+  /// Taken from the logit of each token that was drawn before, prompt not counted.
+  public var presencePenalty: Double = 0
+  /// Taken from the logit of each token as often as it was drawn before.
+  public var frequencyPenalty: Double = 0
   /// What the random numbers start from; nil: the caller's choice.
   public var seed: UInt64?
   /// Texts that end the generation; they are not part of its text.
@@ -43,6 +47,7 @@ public struct SamplingOptions: Sendable, Equatable {
     let ranges: [(String, Double, ClosedRange<Double>)] = [
       ("max_tokens", Double(maxTokens), 0...1e9), ("temperature", temperature, 0...1e4), ("top_k", Double(topK), 0...1e9),
       ("top_p", topP, 0...1), ("min_p", minP, 0...1), ("repetition_penalty", repetitionPenalty, 1e-3...1e3),
+      ("presence_penalty", presencePenalty, -2...2), ("frequency_penalty", frequencyPenalty, -2...2),
     ]
     for (name, value, range) in ranges where !range.contains(value) {
       throw ModelError("\(name) must be from \(range.lowerBound) to \(range.upperBound), not \(value)")
@@ -68,6 +73,8 @@ public final class Sampler {
   private let weights: UnsafeMutablePointer<Float>
   private var occurred: [Bool]
   private var distinct: [Int32] = []
+  /// How often each token was drawn; kept only where a penalty asks for it.
+  private var drawn: [Int32: Int] = [:]
   private var candidates: [Candidate] = []
   private var heap: [Float] = []
 
@@ -100,6 +107,12 @@ public final class Sampler {
   /// - Parameter logits: Shape (vocabularySize,).
   /// - Throws: `ModelError` if the logits are not numbers.
   public func next(_ logits: UnsafePointer<Float>) throws -> Int {
+    let id = try draw(logits)
+    if options.presencePenalty != 0 || options.frequencyPenalty != 0 { drawn[Int32(id), default: 0] += 1 }
+    return id
+  }
+
+  private func draw(_ logits: UnsafePointer<Float>) throws -> Int {
     scores.update(from: logits, count: vocabularySize)
     penalizeRepetition()
     guard options.temperature > 0 else { return try likeliest(scores).id }
@@ -146,6 +159,8 @@ public final class Sampler {
 
   /// Makes tokens that occurred less likely (Keskar 2019, arXiv:1909.05858), negative logits as transformers does.
   private func penalizeRepetition() {
+    // OpenAI's formula: logit − presence·[drawn] − frequency·count.
+    for (id, count) in drawn { scores[Int(id)] -= Float(options.presencePenalty + options.frequencyPenalty * Double(count)) }
     guard options.repetitionPenalty != 1 else { return }
     let penalty = Float(options.repetitionPenalty)
     for id in distinct { scores[Int(id)] = scores[Int(id)] < 0 ? scores[Int(id)] * penalty : scores[Int(id)] / penalty }

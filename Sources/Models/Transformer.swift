@@ -17,6 +17,8 @@ public struct ForwardOptions: Sendable {
   /// Each token's result is the same to the bit;
   /// gradients differ by the order of their sums. Not together with dropout: what is shared would be dropped alike.
   public var sharesPrefixes = false
+  /// Strength of NEFTune's noise on the embeddings in a pass of a training; 0: none.
+  public var neftuneAlpha = 0.0
   /// Where log-probabilities leave what else is seen of each scored token: entropy, mean logit; nil if nobody asks.
   public var statistics: TokenStatisticsLog?
 
@@ -44,7 +46,7 @@ extension LanguageModel {
   public func hiddenStates(_ ids: [Int32], documents: [AttentionDocument]? = nil, options: ForwardOptions = .init()) throws -> Tensor {
     let documents = documents ?? [AttentionDocument(0..<ids.count)]
     let batch = try PackedTokens(ids, documents, self)
-    var x = try embedding(weights.embedding, ids)  // (T, C)
+    var x = try noisy(embedding(weights.embedding, ids), documents.map(\.tokens), options)  // (T, C)
     for layer in 0..<configuration.numHiddenLayers {
       try SafePoint.pass()
       if options.checkpointing {
@@ -59,8 +61,8 @@ extension LanguageModel {
   private func block(_ layer: Int, _ x: Tensor, _ batch: PackedTokens, _ options: ForwardOptions) throws -> Tensor {
     let c = configuration
     let normed = try rmsNorm(x, weights.layers[layer].attentionNorm, epsilon: c.rmsNormEpsilon)
-    let q = try turned(project(.query, layer, normed, options), heads: c.numAttentionHeads, batch)
-    let k = try turned(project(.key, layer, normed, options), heads: c.numKeyValueHeads, batch)
+    let q = try turned(project(.query, layer, normed, options), layer, heads: c.numAttentionHeads, batch)
+    let k = try turned(project(.key, layer, normed, options), layer, heads: c.numKeyValueHeads, batch)
     let v = try project(.value, layer, normed, options)
     let mixed = try causalAttention(
       q, k, v, heads: c.numAttentionHeads, keyValueHeads: c.numKeyValueHeads, headDimension: c.headDimension, documents: batch.documents,
@@ -74,12 +76,18 @@ extension LanguageModel {
 
   private func project(_ projection: Projection, _ layer: Int, _ x: Tensor, _ options: ForwardOptions) throws -> Tensor {
     let weight = weights.layers[layer][projection]
-    guard options.adapters, let adapter = adapter(projection, layer: layer) else { return try linear(x, weight) }
-    return try linear(x, weight, adapter, mask: adapter.dropoutMask(options.dropout, shape: x.shape))
+    let output: Tensor
+    if options.adapters, let adapter = adapter(projection, layer: layer) {
+      output = try linear(x, weight, adapter, mask: adapter.dropoutMask(options.dropout, shape: x.shape))
+    } else {
+      output = try linear(x, weight)
+    }
+    return try weights.layers[layer].bias(projection).map { try output + $0 } ?? output
   }
 
-  private func turned(_ x: Tensor, heads: Int, _ batch: PackedTokens) throws -> Tensor {
-    try rotary(
+  private func turned(_ x: Tensor, _ layer: Int, heads: Int, _ batch: PackedTokens) throws -> Tensor {
+    guard !configuration.layersWithoutRotary.contains(layer) else { return x }
+    return try rotary(
       x, heads: heads, headDimension: configuration.headDimension, positions: batch.positions, table: batch.rotary,
       layout: configuration.rotaryLayout)
   }
@@ -87,7 +95,7 @@ extension LanguageModel {
   /// What of a block is trained: a recomputed block must name it.
   private func parameters(ofLayer layer: Int, _ options: ForwardOptions) -> [Tensor] {
     let own = weights.layers[layer]
-    var found = [own.attentionNorm, own.feedForwardNorm] + own.projections.compactMap(\.tensor)
+    var found = [own.attentionNorm, own.feedForwardNorm] + own.projections.compactMap(\.tensor) + own.biases.compactMap { $0 }
     if options.adapters {
       for projection in Projection.allCases {
         if let adapter = adapter(projection, layer: layer) { found += [adapter.a, adapter.b] }

@@ -56,6 +56,7 @@ enum WeightName: Hashable {
   case attentionNorm(layer: Int)
   case feedForwardNorm(layer: Int)
   case projection(Projection, layer: Int)
+  case bias(Projection, layer: Int)
 
   /// The name in a Hugging Face checkpoint.
   var huggingFace: String {
@@ -66,6 +67,7 @@ enum WeightName: Hashable {
     case .attentionNorm(let layer): "model.layers.\(layer).input_layernorm.weight"
     case .feedForwardNorm(let layer): "model.layers.\(layer).post_attention_layernorm.weight"
     case .projection(let projection, let layer): projection.path(layer: layer) + ".weight"
+    case .bias(let projection, let layer): projection.path(layer: layer) + ".bias"
     }
   }
 
@@ -78,6 +80,7 @@ enum WeightName: Hashable {
     case .attentionNorm(let layer): "blk.\(layer).attn_norm.weight"
     case .feedForwardNorm(let layer): "blk.\(layer).ffn_norm.weight"
     case .projection(let projection, let layer): "blk.\(layer).\(projection.ggufName).weight"
+    case .bias(let projection, let layer): "blk.\(layer).\(projection.ggufName).bias"
     }
   }
 
@@ -86,16 +89,21 @@ enum WeightName: Hashable {
     var names: [WeightName] = [.embedding]
     for layer in 0..<configuration.numHiddenLayers {
       names.append(.attentionNorm(layer: layer))
-      names += [Projection.query, .key, .value, .output].map { .projection($0, layer: layer) }
+      names += [Projection.query, .key, .value, .output].flatMap { projection(configuration, $0, layer) }
       names.append(.feedForwardNorm(layer: layer))
-      names += [Projection.gate, .up, .down].map { .projection($0, layer: layer) }
+      names += [Projection.gate, .up, .down].flatMap { projection(configuration, $0, layer) }
     }
     names.append(.finalNorm)
     if !configuration.tieWordEmbeddings { names.append(.head) }
     return names
   }
 
-  /// The shape under a configuration: (rows, columns) of a matrix, (elements) of a norm.
+  /// A matrix, and its bias if it has one.
+  private static func projection(_ configuration: Configuration, _ projection: Projection, _ layer: Int) -> [WeightName] {
+    [.projection(projection, layer: layer)] + (configuration.biases.contains(projection) ? [.bias(projection, layer: layer)] : [])
+  }
+
+  /// The shape under a configuration: (rows, columns) of a matrix, (elements) of a norm or bias.
   func shape(_ configuration: Configuration) -> [Int] {
     switch self {
     case .embedding, .head: return [configuration.vocabularySize, configuration.hiddenSize]
@@ -103,6 +111,7 @@ enum WeightName: Hashable {
     case .projection(let projection, _):
       let shape = projection.shape(configuration)
       return [shape.rows, shape.columns]
+    case .bias(let projection, _): return [projection.shape(configuration).rows]
     }
   }
 }

@@ -11,6 +11,10 @@ struct LayerWeights: Sendable {
   var feedForwardNorm: Tensor
   /// Indexed by `Projection.index`.
   var projections: [Weight]
+  /// What is added to a projection's output, indexed alike; nil where there is no bias.
+  var biases: [Tensor?]
+
+  func bias(_ projection: Projection) -> Tensor? { biases[projection.index] }
 
   subscript(_ projection: Projection) -> Weight { projections[projection.index] }
 }
@@ -46,7 +50,8 @@ final class DecoderWeights: Sendable {
     layers = try (0..<configuration.numHiddenLayers).map { layer in
       LayerWeights(
         attentionNorm: try vector(.attentionNorm(layer: layer)), feedForwardNorm: try vector(.feedForwardNorm(layer: layer)),
-        projections: try Projection.allCases.map { try matrix(.projection($0, layer: layer)) })
+        projections: try Projection.allCases.map { try matrix(.projection($0, layer: layer)) },
+        biases: try Projection.allCases.map { configuration.biases.contains($0) ? try vector(.bias($0, layer: layer)) : nil })
     }
     finalNorm = try vector(.finalNorm)
     head = configuration.tieWordEmbeddings ? embedding : try matrix(.head)
@@ -58,16 +63,17 @@ final class DecoderWeights: Sendable {
     case .embedding: embedding
     case .head: head
     case .projection(let projection, let layer): layers[layer][projection]
-    case .finalNorm, .attentionNorm, .feedForwardNorm: nil
+    case .finalNorm, .attentionNorm, .feedForwardNorm, .bias: nil
     }
   }
 
-  /// The norm under a name; nil for matrices.
+  /// The norm or bias under a name; nil for matrices.
   func vector(_ name: WeightName) -> Tensor? {
     switch name {
     case .finalNorm: finalNorm
     case .attentionNorm(let layer): layers[layer].attentionNorm
     case .feedForwardNorm(let layer): layers[layer].feedForwardNorm
+    case .bias(let projection, let layer): layers[layer].bias(projection)
     case .embedding, .head, .projection: nil
     }
   }
@@ -116,8 +122,13 @@ extension DecoderWeights {
   convenience init(safetensors directory: SafetensorsDirectory, _ configuration: Configuration, interleave: Bool) throws {
     let owners: AnyObject = directory
     let types: [SafetensorsType: WeightType] = [.f32: .f32, .f16: .f16, .bf16: .bf16]
+    // Tables and masks that older checkpoints keep beside the weights, some of them as whole numbers or truth values.
+    let buffers = [
+      "rotary_emb.inv_freq", "rotary_emb.cos_cached", "rotary_emb.sin_cached", "self_attn.bias", "self_attn.masked_bias", "position_ids",
+      "causal_mask", "attention_mask",
+    ]
     let isIgnored = { (name: String) in
-      name.hasSuffix("rotary_emb.inv_freq") || configuration.tieWordEmbeddings && name == "lm_head.weight"
+      buffers.contains { name.hasSuffix($0) } || configuration.tieWordEmbeddings && name == "lm_head.weight"
     }
     let stored = try directory.tensors.values.filter { !isIgnored($0.name) }.map { tensor -> StoredTensor in
       guard let type = types[tensor.type] else {
@@ -166,7 +177,8 @@ extension DecoderWeights {
     guard unused.isEmpty else {
       let shown = unused.prefix(3).map { "'\($0)'" }.joined(separator: ", ") + (unused.count > 3 ? " and \(unused.count - 3) more" : "")
       throw ModelError(
-        "\(source) holds tensors that a llama or mistral decoder has no place for: \(shown)", hint: "it may be a model of another family")
+        "\(source) holds tensors that a \(configuration.architecture) decoder of this configuration has no place for: \(shown)",
+        hint: "it may be a model of another family")
     }
   }
 }

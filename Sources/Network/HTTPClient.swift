@@ -88,7 +88,7 @@ public final class HTTPClient: @unchecked Sendable {
           if attempt > 1 { error.message += " (after \(attempt) attempts)" }
           throw error
         }
-        onRetry(RetryNotice(attempt: attempt, attempts: policy.attempts, delaySeconds: delay, error: error))
+        onRetry(RetryNotice(attempt: attempt, attempts: policy.attempts(after: error), delaySeconds: delay, error: error))
         try wait(seconds: delay, isCancelled)
         attempt += 1
       }

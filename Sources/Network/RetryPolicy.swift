@@ -27,6 +27,9 @@ public struct RetryPolicy: Sendable, Equatable {
     self.maxRetryAfterSeconds = maxRetryAfterSeconds
   }
 
+  /// The most attempts where one failed in this way: a name that does not resolve is rarely there a second later.
+  public func attempts(after error: NetworkError) -> Int { error.kind == .noSuchHost ? min(2, attempts) : attempts }
+
   /// The wait after a failed attempt, in seconds; nil where there shall be no other.
   ///
   /// Half of the wait is fixed and half drawn, so that clients which failed together do not come back together.
@@ -35,9 +38,7 @@ public struct RetryPolicy: Sendable, Equatable {
   ///   - attempt: The number of the attempt that failed, from 1.
   ///   - random: A number in 0...1.
   public func delay(after error: NetworkError, attempt: Int, random: Double = Double.random(in: 0...1)) -> Double? {
-    // A name that does not resolve is rarely there a second later.
-    let attempts = error.kind == .noSuchHost ? min(2, attempts) : attempts
-    guard error.isWorthRetrying, attempt < attempts else { return nil }
+    guard error.isWorthRetrying, attempt < attempts(after: error) else { return nil }
     if let asked = error.retryAfterSeconds { return asked <= maxRetryAfterSeconds ? asked : nil }
     var delay = firstDelaySeconds
     for _ in 1..<max(1, attempt) where delay < maxDelaySeconds { delay *= 2 }
@@ -56,6 +57,14 @@ public struct RetryNotice: Sendable {
   public var delaySeconds: Double
   /// Why it failed.
   public var error: NetworkError
+
+  /// Makes a notice.
+  public init(attempt: Int, attempts: Int, delaySeconds: Double, error: NetworkError) {
+    self.attempt = attempt
+    self.attempts = attempts
+    self.delaySeconds = delaySeconds
+    self.error = error
+  }
 }
 
 /// The seconds that a `Retry-After` header asks for: a number, or a date in the form of RFC 9110, section 5.6.7.

@@ -5,7 +5,7 @@ import Kernels
 /// Receives what a forward pass sees of each scored token beside its log-probability; one pass, one thread.
 public final class TokenStatisticsLog: @unchecked Sendable {
   /// One entry for each log-probability of the last pass, in order.
-  public internal(set) var tokens: [TokenStatistics] = []
+  public var tokens: [TokenStatistics] = []
 
   /// An empty log.
   public init() {}

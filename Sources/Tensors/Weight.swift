@@ -31,6 +31,29 @@ public final class Weight: @unchecked Sendable {
     interleaved = nil
   }
 
+  /// A weight whose passes use `storage` elements, rounded from the fp32 tensor that the optimizer moves.
+  ///
+  /// Whoever writes into the tensor calls `refresh()`.
+  public init(tensor: Tensor, stored storage: WeightType) throws {
+    precondition(tensor.rank == 2, "a weight is a matrix, not a tensor of shape \(Shape.text(tensor.shape))")
+    let (rows, columns) = (tensor.shape[0], tensor.shape[1])
+    guard columns % storage.blockElements == 0 else {
+      throw TensorError("rows of \(columns) elements are no whole blocks of \(storage.name)")
+    }
+    let memory = try Storage(count: (rows * storage.rowBytes(columns: columns) + 3) / 4)
+    view = WeightView(type: storage, base: UnsafeRawPointer(memory.base), rows: rows, columns: columns)
+    self.tensor = tensor
+    owner = memory
+    interleaved = nil
+    refresh()
+  }
+
+  /// Rounds the tensor's elements into the stored ones, where those are apart.
+  public func refresh() {
+    guard let tensor, let memory = owner as? Storage else { return }
+    pack(view.type, from: tensor.pointer, to: UnsafeMutableRawPointer(memory.base), count: tensor.count)
+  }
+
   /// Outputs.
   public var rows: Int { view.rows }
   /// Inputs.

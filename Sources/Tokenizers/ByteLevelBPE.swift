@@ -47,10 +47,12 @@ struct ByteLevelBPE: Sendable {
   var preTokenizer: PreTokenizer
   /// The id of each byte on its own, −1 where the vocabulary lacks it.
   private let byteIDs: [Int32]
-  private let merges: MergeTable
+  let merges: MergeTable
   /// Decoded pieces by id, where a word that is a piece is taken whole whatever the merges say.
   private let wholeWords: ByteTable?
   private let unknownID: Int32?
+  /// Whether a word that is a piece is taken whole.
+  var ignoresMergesOfPieces: Bool { wholeWords != nil }
   /// Composes characters first (NFC).
   let composes: Bool
 

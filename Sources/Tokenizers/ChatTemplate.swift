@@ -68,7 +68,7 @@ public struct ChatTemplate: Sendable {
     messages: [JSON], addGenerationPrompt: Bool, bosToken: String?, eosToken: String?, extra: [String: JSON] = [:]
   ) throws -> Rendering {
     var variables = extra
-    variables["messages"] = .array(messages)
+    variables["messages"] = .array(messages.map(Self.withReasoning))
     variables["add_generation_prompt"] = .bool(addGenerationPrompt)
     if let bosToken { variables["bos_token"] = .string(bosToken) }
     if let eosToken { variables["eos_token"] = .string(eosToken) }

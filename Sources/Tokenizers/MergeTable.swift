@@ -20,6 +20,13 @@ package struct MergeTable: Sendable {
     entries = Array(repeating: Entry(pair: Self.empty, rank: Self.none, merged: -1), count: size)
   }
 
+  /// The merges in order of rank; those of one rank in the order of their left symbol.
+  var inOrder: [(left: Int32, right: Int32, merged: Int32)] {
+    entries.filter { $0.pair != Self.empty }
+      .sorted { ($0.rank, $0.pair) < ($1.rank, $1.pair) }
+      .map { (Int32(truncatingIfNeeded: $0.pair >> 32), Int32(truncatingIfNeeded: $0.pair), $0.merged) }
+  }
+
   @inline(__always)
   private static func key(_ left: Int32, _ right: Int32) -> UInt64 {
     UInt64(UInt32(bitPattern: left)) << 32 | UInt64(UInt32(bitPattern: right))

@@ -25,12 +25,12 @@ struct SentencePieceBPE: Sendable {
   private let characterSymbols: [Int32]
   private let asciiSymbols: [Int32]
   private let vocabularySize: Int32
-  private let merges: MergeTable
-  private let byteIDs: [Int32]?
+  let merges: MergeTable
+  let byteIDs: [Int32]?
   private let unknownID: Int
   private let userDefined: AddedTokens
   private let cutsAtMarkers: Bool
-  private let cutsAtEveryMarker: Bool
+  let cutsAtEveryMarker: Bool
   /// Pieces that may be passed through but not used, with the pair they came from.
   private let unused: [Int32: (left: Int32, right: Int32)]
 

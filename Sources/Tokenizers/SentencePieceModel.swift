@@ -109,6 +109,7 @@ struct SentencePieceModel {
     var contents = Tokenizer.Contents(
       pieces: pieces, kinds: kinds, model: .sentencePiece(model), added: [], kind: "SentencePiece BPE", bosID: bosID, eosID: eosID,
       padID: padID, unknownID: unknownID, addsBOS: true)
+    contents.scores = scores
     var added = kinds.indices.compactMap { id in
       kinds[id] == .control || kinds[id] == .unknown ? AddedToken(id: id, content: pieces.text(id)) : nil
     }

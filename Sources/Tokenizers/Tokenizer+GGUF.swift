@@ -112,8 +112,10 @@ private struct GGUFTokenizer {
     options.isOrdinary = { kinds[$0] == .normal || kinds[$0] == .userDefined || kinds[$0] == .unused }
     options.isUnused = { kinds[$0] == .unused }
     let model = SentencePieceBPE(pieces: pieces, scores: scores.map(Float.init), options: options)
-    return Tokenizer.Contents(
+    var contents = Tokenizer.Contents(
       pieces: pieces, kinds: kinds, model: .sentencePiece(model), added: added(), kind: "SentencePiece BPE", addsBOS: true)
+    contents.scores = scores.map(Float.init)
+    return contents
   }
 }
 

@@ -175,6 +175,8 @@ public final class Tokenizer: Sendable {
     var addsBOS = false
     var addsEOS = false
     var chatTemplates: [String: String] = [:]
+    /// The scores of the pieces, where the file had them.
+    var scores: [Float] = []
 
     var isSentencePiece: Bool {
       if case .sentencePiece = model { return true }

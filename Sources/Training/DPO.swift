@@ -1,89 +1,14 @@
 // Direct preference optimization as an objective: both answers of each pair under policy and reference, one preference loss.
 
+import Kernels
 import Models
 import Tensors
 
-/// A tokenized preference pair, cut to its length limit.
-public struct PreferenceExample: Sendable, Equatable {
-  /// Ids that both answers continue.
-  public var prompt: [Int]
-  /// Ids of the better answer.
-  public var chosen: [Int]
-  /// Ids of the worse answer.
-  public var rejected: [Int]
-  /// Σ log π_ref of the chosen answer, if the data brings it.
-  public var referenceChosen: Double?
-  /// Σ log π_ref of the rejected answer, if the data brings it.
-  public var referenceRejected: Double?
-  /// Index of the row in its dataset.
-  public var row: Int
-
-  /// A pair of tokenized answers.
-  public init(prompt: [Int], chosen: [Int], rejected: [Int], row: Int = 0) {
-    self.prompt = prompt
-    self.chosen = chosen
-    self.rejected = rejected
-    self.row = row
-  }
-
-  /// The first position with something before it.
-  var scoredFrom: Int { max(1, prompt.count) }
-}
-
-/// Who says how likely an answer was before training.
-public enum Reference {
-  /// The policy with its adapters off.
-  case adaptersOff
-  /// Another model.
-  case model(any TrainableModel)
-}
-
-/// Log-probabilities under the reference, computed once per example.
-final class ReferenceCache {
-  private var scores: [Int: (chosen: [Float], rejected: [Float])] = [:]
-
-  /// Per-token log-probs of each example's answers; computes what is missing in one pass.
-  func scores(
-    of indices: [Int], _ examples: [PreferenceExample], under model: any TrainableModel, adapters: Bool
-  ) throws -> [Int: (chosen: [Float], rejected: [Float])] {
-    let missing = indices.filter { scores[$0] == nil && examples[$0].referenceChosen == nil }
-    if !missing.isEmpty {
-      let answers = try withoutRecording {
-        try Answers.score(missing.map { examples[$0] }, model: model, options: ForwardOptions(adapters: adapters, sharesPrefixes: true))
-      }
-      for (i, index) in missing.enumerated() { scores[index] = (answers.chosen(i), answers.rejected(i)) }
-    }
-    return scores
-  }
-}
-
-/// The log-probs of both answers of several pairs: chosen answers first, then rejected, as one packed pass gives them.
-struct Answers {
-  let logProbs: Tensor
-  /// Where each answer's log-probs lie.
-  let ranges: [Range<Int>]
-  let pairs: Int
-  let tokens: Int
-
-  static func score(
-    _ examples: [PreferenceExample], model: any TrainableModel, options: ForwardOptions
-  ) throws -> Answers {
-    let sequences = examples.map { $0.prompt + $0.chosen } + examples.map { $0.prompt + $0.rejected }
-    let from = examples.map(\.scoredFrom) + examples.map(\.scoredFrom)
-    let logProbs = try model.tokenLogProbs(sequences, scoredFrom: from, options: options)
-    var ranges: [Range<Int>] = []
-    for (sequence, start) in zip(sequences, from) {
-      let begin = ranges.last?.upperBound ?? 0
-      ranges.append(begin..<begin + sequence.count - start)
-    }
-    precondition(logProbs.count == ranges.last?.upperBound ?? 0, "\(logProbs.count) log-probs for \(ranges.last?.upperBound ?? 0) tokens")
-    return Answers(logProbs: logProbs, ranges: ranges, pairs: examples.count, tokens: sequences.reduce(0) { $0 + $1.count })
-  }
-
-  func chosen(_ i: Int) -> [Float] { values(ranges[i]) }
-  func rejected(_ i: Int) -> [Float] { values(ranges[pairs + i]) }
-  private func values(_ range: Range<Int>) -> [Float] { range.map { logProbs.pointer[$0] } }
-}
+#if canImport(Darwin)
+  import Darwin
+#else
+  import Glibc
+#endif
 
 /// The objective of DPO.
 public final class DPO: Objective {
@@ -105,6 +30,9 @@ public final class DPO: Objective {
     self.options = try options.validated()
     self.reference = reference
     self.cache = cache
+    if options.needsKL, examples.count < 2 {
+      throw TrainingError("the loss 'kto' compares each pair with the next one and needs two, not \(examples.count)")
+    }
   }
 
   /// The same pairs and the same reference under another loss.
@@ -112,33 +40,42 @@ public final class DPO: Objective {
     try DPO(examples: examples, options: options, reference: reference, cache: cache)
   }
 
+  /// The same for a second trainer: with a reference of its own where that moves.
+  ///
+  /// - Parameter model: A model of the reference's shape, that becomes a copy of it; needed only where the reference follows the policy.
+  public func forked(reference model: (any TrainableModel)? = nil) throws -> DPO {
+    let own = reference.forked(onto: model)
+    return try DPO(examples: examples, options: options, reference: own, cache: own === reference ? cache : ReferenceCache())
+  }
+
   /// The number of pairs.
   public var exampleCount: Int { examples.count }
+  /// The reference's parameters, where it follows the policy.
+  public var state: [(name: String, tensor: Tensor)] { reference.movingParameters.map { ("reference.\($0.name)", $0.tensor) } }
+  /// The reference follows, where it is due.
+  public func updated(_ model: any TrainableModel, step: Int) { reference.follow(model, step: step) }
+  /// The reference is where it was then.
+  public func returned(to step: Int) { reference.returned(to: step) }
 
-  /// Pairs by themselves, unless the loss sorts over the micro-batch.
+  /// Pairs by themselves, unless the loss looks over the micro-batch.
   public func parts(of microBatch: [Int]) -> [[Int]] {
-    if options.terms.contains(where: { $0.loss == .aot || $0.loss == .aotUnpaired }) { return [microBatch] }
-    return grouped(microBatch) { examples[$0].prompt.count + examples[$0].chosen.count + examples[$0].rejected.count }
+    options.needsWholeBatch ? [microBatch] : parts(ofAll: microBatch)
   }
 
   /// Reference, policy, loss: and the derivative of the loss with respect to every token's log-prob.
   public func measure(
     _ microBatch: [Int], of batch: Batch, model: any TrainableModel, options forward: ForwardOptions
   ) throws -> Measurement {
-    let referenceScores =
-      switch reference {
-      case .adaptersOff: try cache.scores(of: microBatch, examples, under: model, adapters: false)
-      case .model(let other): try cache.scores(of: microBatch, examples, under: other, adapters: true)
-      }
+    let referenceScores = options.isReferenceFree ? [:] : try referenceScores(of: microBatch, policy: model)
+    let kl = options.needsKL ? try klEstimate(microBatch, policy: model) : 0
     // Policy and reference run without dropout, as in TRL: otherwise the first margins would not be 0.
-    let policy = ForwardOptions(checkpointing: forward.checkpointing, sharesPrefixes: true)
+    let policy = ForwardOptions(checkpointing: forward.checkpointing, sharesPrefixes: true, statistics: TokenStatisticsLog())
     let answers = try Answers.score(microBatch.map { examples[$0] }, model: model, options: policy)
-    let sides = microBatch.enumerated().map { i, index in
-      bothSides(of: examples[index], chosen: answers.chosen(i), rejected: answers.rejected(i), reference: referenceScores[index])
-    }
+    let sides = try microBatch.enumerated().map { i, index in try bothSides(of: examples[index], answers, i, referenceScores[index]) }
     let all = batch.indices
     let losses = try preferenceLosses(
-      sides.map(\.logProbs), options, sftTokens: (all.reduce(0) { $0 + examples[$1].chosen.count }, all.count))
+      sides.map(\.logProbs), options,
+      batch: PreferenceBatch(pairs: all.count, chosenTokens: all.reduce(0) { $0 + examples[$1].chosen.count }, klEstimate: kl))
 
     // d loss / d log-prob of every token: the pair's derivative times the token's weight, over the number of pairs in the update.
     let share = 1 / Double(all.count)
@@ -154,17 +91,44 @@ public final class DPO: Objective {
     let value = share * losses.reduce(0) { $0 + $1.value }
     return Measurement(
       loss: try recordLoss(value, ofLogProbs: answers.logProbs, slopes: slopes), value: value, tokens: answers.tokens,
-      pairs: zip(microBatch, zip(sides, losses)).map { report($0, $1.0, $1.1) })
+      pairs: zip(microBatch, zip(sides, losses)).map { report($0, $1.0, $1.1, kl: options.needsKL ? kl : nil) })
   }
 
-  /// Rewards, accuracy, margins and log-probs, averaged over the pairs.
+  /// KTO's z₀ (arXiv:2402.01306): the mean log-ratio of answers to other prompts, at least 0, without a gradient.
+  ///
+  /// Each prompt gets the answers of the next pair in the data, so that the reference scores them once.
+  private func klEstimate(_ microBatch: [Int], policy: any TrainableModel) throws -> Double {
+    let pairs = microBatch.map { examples[$0].mismatched(with: examples[($0 + 1) % examples.count]) }
+    let reference = try cache.mismatched(of: microBatch, pairs, under: reference, policy: policy)
+    let answers = try withoutRecording { try Answers.score(pairs, model: policy, options: ForwardOptions(sharesPrefixes: true)) }
+    let sum = pairs.indices.reduce(0) { $0 + answers.sum(ofPair: $1) - reference[$1] }
+    return max(0, sum / Double(2 * pairs.count))
+  }
+
+  /// Rewards, accuracy, margins and log-probs, averaged over the pairs; entropy, logits and token accuracy, over the tokens.
+  ///
+  /// TRL averages the latter over micro-batches first, which is the same unless gradients are accumulated.
   public func metrics(pairs: [PairReport], rows: [RowReport]) -> [(String, Double)] {
     func mean(_ value: (PairReport) -> Double) -> Double { pairs.reduce(0) { $0 + value($1) } / Double(max(1, pairs.count)) }
-    return [
+    var metrics: [(String, Double)] = []
+    let (chosen, rejected) = (pairs.flatMap(\.chosen.statistics), pairs.flatMap(\.rejected.statistics))
+    if !chosen.isEmpty, !rejected.isEmpty {
+      func mean(_ tokens: [TokenStatistics], _ value: (TokenStatistics) -> Double) -> Double {
+        tokens.reduce(0) { $0 + value($1) } / Double(tokens.count)
+      }
+      metrics += [
+        ("entropy", mean(chosen + rejected) { Double($0.entropy) }),
+        ("mean_token_accuracy", mean(chosen) { $0.isTargetLikeliest ? 1 : 0 }),
+        ("logits/chosen", mean(chosen) { Double($0.meanLogit) }), ("logits/rejected", mean(rejected) { Double($0.meanLogit) }),
+      ]
+    }
+    metrics += [
       ("rewards/chosen", mean(\.rewardChosen)), ("rewards/rejected", mean(\.rewardRejected)),
       ("rewards/accuracies", mean { $0.margin > 0 ? 1 : 0 }), ("rewards/margins", mean(\.margin)),
       ("logps/chosen", mean(\.chosen.sum)), ("logps/rejected", mean(\.rejected.sum)),
     ]
+    if options.needsKL { metrics.append(("kl", mean { $0.kl ?? 0 })) }
+    return metrics
   }
 
   /// Both answers of a pair, summed.
@@ -176,24 +140,58 @@ public final class DPO: Objective {
     var rejectedWeights: [Double]
   }
 
+  /// Per-token log-probs under the reference, cached.
+  func referenceScores(of indices: [Int], policy: any TrainableModel) throws -> [Int: ReferenceScores] {
+    try cache.scores(of: indices, examples, under: reference, policy: policy)
+  }
+
+  /// Pairs in groups that one pass takes.
+  func parts(ofAll indices: [Int]) -> [[Int]] {
+    grouped(indices) { examples[$0].prompt.count + examples[$0].chosen.count + examples[$0].rejected.count }
+  }
+
+  /// Σ log π_ref of both answers as the loss sums them.
+  func referenceSum(of example: PreferenceExample, _ scores: ReferenceScores?) -> (chosen: Double, rejected: Double) {
+    let (chosen, rejected) = (scores?.chosen ?? [], scores?.rejected ?? [])
+    let shared = min(chosen.count, rejected.count)
+    func sum(_ values: [Float]) -> Double { zip(values, weights(values.count, shared: shared)).reduce(0) { $0 + Double($1.0) * $1.1 } }
+    return (example.referenceChosen ?? sum(chosen), example.referenceRejected ?? sum(rejected))
+  }
+
   private func bothSides(
-    of example: PreferenceExample, chosen: [Float], rejected: [Float], reference: (chosen: [Float], rejected: [Float])?
-  ) -> Sides {
+    of example: PreferenceExample, _ answers: Answers, _ i: Int, _ reference: ReferenceScores?
+  ) throws -> Sides {
+    let (chosen, rejected) = (answers.chosen(i), answers.rejected(i))
     let shared = min(chosen.count, rejected.count)
     let chosenWeights = weights(chosen.count, shared: shared)
     let rejectedWeights = weights(rejected.count, shared: shared)
     func sum(_ values: [Float], _ weights: [Double]) -> Double { zip(values, weights).reduce(0) { $0 + Double($1.0) * $1.1 } }
+    let sums = options.isReferenceFree ? (.nan, .nan) : referenceSum(of: example, reference)
     let c = AnswerScores(
-      ids: example.chosen, logProbs: chosen, referenceLogProbs: reference?.chosen ?? [], sum: sum(chosen, chosenWeights),
-      referenceSum: example.referenceChosen ?? sum(reference?.chosen ?? [], chosenWeights))
+      ids: example.chosen, logProbs: chosen, referenceLogProbs: reference?.chosen ?? [], statistics: answers.chosenStatistics(i),
+      sum: sum(chosen, chosenWeights),
+      referenceSum: sums.0)
     let r = AnswerScores(
-      ids: example.rejected, logProbs: rejected, referenceLogProbs: reference?.rejected ?? [], sum: sum(rejected, rejectedWeights),
-      referenceSum: example.referenceRejected ?? sum(reference?.rejected ?? [], rejectedWeights))
+      ids: example.rejected, logProbs: rejected, referenceLogProbs: reference?.rejected ?? [], statistics: answers.rejectedStatistics(i),
+      sum: sum(rejected, rejectedWeights),
+      referenceSum: sums.1)
     var logProbs = PairLogProbs(
       chosen: c.sum, rejected: r.sum, referenceChosen: c.referenceSum, referenceRejected: r.referenceSum,
       chosenTokens: example.chosen.count, rejectedTokens: example.rejected.count)
     logProbs.chosenUnweighted = chosen.reduce(0) { $0 + Double($1) }
+    if options.useWeighting { logProbs.importance = exp(try alignment(c) + alignment(r)) }
     return Sides(chosen: c, rejected: r, logProbs: logProbs, chosenWeights: chosenWeights, rejectedWeights: rejectedWeights)
+  }
+
+  /// Half of the exponent of WPO's weight (arXiv:2406.11827): how likely, per token, the policy is to say an answer, against how likely two draws agree.
+  ///
+  /// - Source: Eq. 2 there.
+  private func alignment(_ answer: AnswerScores) throws -> Double {
+    guard answer.statistics.count == answer.logProbs.count else {
+      throw TrainingError("use_weighting needs a model that tells the distribution of each token")
+    }
+    let sum = zip(answer.logProbs, answer.statistics).reduce(0) { $0 + Double($1.0) - Double($1.1.logSquareSum) }
+    return sum / Double(max(1, answer.logProbs.count))
   }
 
   /// LD-DPO (arXiv:2409.06411): tokens past the shorter answer's length weigh `lengthDesensitization`.
@@ -202,27 +200,20 @@ public final class DPO: Objective {
     return (0..<count).map { $0 < shared ? 1 : tail }
   }
 
-  private func report(_ index: Int, _ sides: Sides, _ loss: PairLoss) -> PairReport {
-    let chosen = options.beta * (sides.logProbs.chosen - sides.logProbs.referenceChosen)
-    let rejected = options.beta * (sides.logProbs.rejected - sides.logProbs.referenceRejected)
+  private func report(_ index: Int, _ sides: Sides, _ loss: PairLoss, kl: Double?) -> PairReport {
+    let (chosen, rejected) = rewards(sides.logProbs)
     return PairReport(
       index: index, chosen: sides.chosen, rejected: sides.rejected, loss: loss.value, weight: -loss.chosen / options.beta,
-      rewardChosen: chosen, rewardRejected: rejected, margin: chosen - rejected)
+      rewardChosen: chosen, rewardRejected: rejected, margin: chosen - rejected, kl: kl)
   }
-}
 
-/// log π − log π_ref of an answer, summed over its tokens.
-public func logRatio(of answer: [Int], after prompt: [Int], _ policy: any TrainableModel, _ reference: Reference) throws -> Double {
-  let from = max(1, prompt.count)
-  func sum(_ model: any TrainableModel, adapters: Bool) throws -> Double {
-    try withoutRecording {
-      let options = ForwardOptions(adapters: adapters)
-      let logProbs = try model.tokenLogProbs([prompt + answer], scoredFrom: [from], options: options)
-      return (0..<logProbs.count).reduce(0) { $0 + Double(logProbs.pointer[$1]) }
+  /// β log π/π_ref of both answers; without a reference β log π, per token where the loss counts so.
+  private func rewards(_ pair: PairLogProbs) -> (chosen: Double, rejected: Double) {
+    guard options.isReferenceFree else {
+      return (options.beta * (pair.chosen - pair.referenceChosen), options.beta * (pair.rejected - pair.referenceRejected))
     }
-  }
-  switch reference {
-  case .adaptersOff: return try sum(policy, adapters: true) - sum(policy, adapters: false)
-  case .model(let other): return try sum(policy, adapters: true) - sum(other, adapters: true)
+    let perToken = options.rewardsPerToken
+    let lengths = (perToken ? pair.chosenTokens : 1, perToken ? pair.rejectedTokens : 1)
+    return (options.beta * pair.chosen / Double(max(1, lengths.0)), options.beta * pair.rejected / Double(max(1, lengths.1)))
   }
 }

@@ -79,6 +79,14 @@ public struct Dataset: Sendable, Equatable {
     try self.init(kind, values: rows.enumerated().map { ($0 + 1, $1) }, problems: skipped, name: name)
   }
 
+  /// Takes rows that were checked before, with the lines they had then.
+  public init(_ kind: DatasetKind, restoring rows: [DatasetRow], skipped: [SkippedRow], name: String) {
+    self.kind = kind
+    self.name = name
+    self.rows = rows
+    self.skipped = skipped
+  }
+
   private init(_ kind: DatasetKind, values: [(Int, JSON)], problems: [SkippedRow], name: String) throws {
     self.kind = kind
     self.name = name

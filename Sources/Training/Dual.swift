@@ -1,7 +1,11 @@
 // Dual numbers: a value together with its partial derivatives, so that a formula written once gives both.
 // `PreferenceLoss.swift` is the only user; the five inputs of a preference loss fit one SIMD register pair.
 
-import Foundation
+#if canImport(Darwin)
+  import Darwin
+#else
+  import Glibc
+#endif
 
 /// A number and its derivatives with respect to the inputs of a preference loss.
 package struct Dual: Sendable {
@@ -60,4 +64,10 @@ func positivePart(_ a: Dual) -> Dual { a.value > 0 ? a : Dual(0) }
 func boundedExp(_ a: Dual) -> Dual {
   if a.value > 80 { return Dual(exp(80)) }
   return a.chained(exp(a.value), derivative: exp(a.value))
+}
+
+/// log(1 − e^a) for a below 0, by the branch that loses no digits (Mächler 2012); flat from −10⁻⁷ on, where a certainty has infinite odds.
+func logOneMinusExp(_ a: Dual) -> Dual {
+  guard a.value < -1e-7 else { return Dual(log(-expm1(-1e-7))) }
+  return a.chained(a.value < -log(2) ? log1p(-exp(a.value)) : log(-expm1(a.value)), derivative: -1 / expm1(-a.value))
 }

@@ -17,5 +17,10 @@ extension ExampleEncoder {
             messages: messages, addGenerationPrompt: generationPrompt, bosToken: tokenizer?.bosToken, eosToken: tokenizer?.eosToken)
         }
       })
+    marked = template.map { template in
+      {
+        try template.rendering(messages: $0, addGenerationPrompt: false, bosToken: tokenizer?.bosToken, eosToken: tokenizer?.eosToken)
+      }
+    }
   }
 }

@@ -26,13 +26,7 @@ extension ExampleEncoder {
       rejected = Array(withRejected[length...])
     }
     let whole = prompt.count + max(chosen.count, rejected.count)
-    if let maxLength {
-      guard prompt.count < maxLength else {
-        throw RowProblem("the prompt has \(prompt.count) tokens, which leaves no room for an answer in max_length \(maxLength)")
-      }
-      chosen = Array(chosen.prefix(maxLength - prompt.count))
-      rejected = Array(rejected.prefix(maxLength - prompt.count))
-    }
+    if let maxLength { try cut(&prompt, &chosen, &rejected, to: maxLength) }
     for (name, answer) in [("chosen", chosen), ("rejected", rejected)] where prompt.count + answer.count < 2 || answer.isEmpty {
       throw RowProblem("'\(name)' has no token that could be scored")
     }
@@ -40,6 +34,24 @@ extension ExampleEncoder {
     example.referenceChosen = fields["ref_chosen_logps"]?.double
     example.referenceRejected = fields["ref_rejected_logps"]?.double
     return (example, maxLength.map { whole > $0 } ?? false)
+  }
+
+  private func cut(_ prompt: inout [Int], _ chosen: inout [Int], _ rejected: inout [Int], to maxLength: Int) throws {
+    switch truncation {
+    case .keepStart:
+      guard prompt.count < maxLength else {
+        throw RowProblem("the prompt has \(prompt.count) tokens, which leaves no room for an answer in max_length \(maxLength)")
+      }
+      chosen = Array(chosen.prefix(maxLength - prompt.count))
+      rejected = Array(rejected.prefix(maxLength - prompt.count))
+    case .legacy(let maxPromptLength):
+      let longer = max(chosen.count, rejected.count)
+      if prompt.count + longer > maxLength { prompt = Array(prompt.suffix(maxPromptLength)) }
+      if prompt.count + longer > maxLength {
+        chosen = Array(chosen.prefix(maxLength - maxPromptLength))
+        rejected = Array(rejected.prefix(maxLength - maxPromptLength))
+      }
+    }
   }
 
   /// The document of a row, with the tokens that are trained.
@@ -83,9 +95,14 @@ extension ExampleEncoder {
     return (example, isCut)
   }
 
-  /// Which tokens the assistant says: for each of its turns, those after the tokens of what comes before it and the opening of an
-  /// answer, up to the end of the turn as the template closes it.
+  /// Which tokens the assistant says.
+  ///
+  /// For each of its turns, those after the tokens of what comes before it and the opening of an answer, up to the end of the turn
+  /// as the template closes it.
+  ///
+  /// Where the template marks them by {% generation %}, the marks decide, as in TRL.
   private func assistantMask(_ messages: [JSON], _ ids: [Int]) throws -> [Bool] {
+    if let marked, let encoder = text, let mask = try marked(messages).generationMask(ids, encode: encoder.encode) { return mask }
     var trained = [Bool](repeating: false, count: ids.count)
     for (i, message) in messages.enumerated() where message["role"] == "assistant" {
       let before = try encode(.array(Array(messages[..<i])), nil)

@@ -27,6 +27,15 @@ public struct TextEncoder {
   }
 }
 
+/// What becomes of a preference pair that is longer than the limit.
+public enum Truncation: Sendable, Equatable {
+  /// TRL from 1.0 on: prompt and answer together lose their end.
+  case keepStart
+  /// The original repository and TRL to 0.11: where the longer answer does not fit, the prompt keeps its last `maxPromptLength` tokens;
+  /// where that is not enough, both answers keep their first max_length − `maxPromptLength`.
+  case legacy(maxPromptLength: Int)
+}
+
 /// Turns rows of a dataset into examples for one model.
 public struct ExampleEncoder {
   /// How text becomes ids; without it only rows that hold ids can be used.
@@ -35,8 +44,12 @@ public struct ExampleEncoder {
   public let vocabularySize: Int
   /// The most tokens a prompt and its answer may have; nil for no limit.
   public let maxLength: Int?
+  /// How pairs are cut to it.
+  public var truncation = Truncation.keepStart
   /// Renders messages by the model's chat template, with or without the opening of an answer; nil without a template.
   let render: ((_ messages: [JSON], _ generationPrompt: Bool) throws -> String)?
+  /// Renders messages with the parts that the template marks as the assistant's; nil where nobody asks for them.
+  var marked: ((_ messages: [JSON]) throws -> ChatTemplate.Rendering)?
 
   /// An encoder.
   public init(

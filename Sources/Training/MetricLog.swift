@@ -10,6 +10,9 @@ public struct MetricLog: Sendable, Equatable {
   /// An empty history.
   public init() {}
 
+  /// A history that was kept elsewhere.
+  public init(rows: [OrderedDictionary<String, Double>]) { self.rows = rows }
+
   /// Every name that some row has, in the order of first appearance.
   public var names: [String] {
     var names = OrderedSet<String>()

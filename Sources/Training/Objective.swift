@@ -15,9 +15,25 @@ public protocol TrainableModel: AnyObject {
   ///   - scoredFrom: The first scored position of each, at least 1.
   ///   - options: Whether adapters take part (without them the model is its own reference), what is recomputed, dropout.
   func tokenLogProbs(_ sequences: [[Int]], scoredFrom: [Int], options: ForwardOptions) throws -> Tensor
+
+  /// Called after something other than the model wrote into its parameters: an update, a step back, a checkpoint.
+  func parametersChanged()
+
+  /// A checksum of what it computes with, by which log-probs on disk are known to be its own; nil: none are kept.
+  func fingerprint(adapters: Bool) -> String?
 }
 
-extension LanguageModel: TrainableModel {}
+extension TrainableModel {
+  /// Nothing to do where passes read the parameters themselves.
+  public func parametersChanged() {}
+  /// Models without a checksum keep nothing on disk.
+  public func fingerprint(adapters: Bool) -> String? { nil }
+}
+
+extension LanguageModel: TrainableModel {
+  /// The checksum of configuration and weights.
+  public func fingerprint(adapters: Bool) -> String? { checksum(adapters: adapters) }
+}
 
 /// One part of an update, computed.
 public struct Measurement {
@@ -43,6 +59,21 @@ public protocol Objective: AnyObject {
   func measure(_ microBatch: [Int], of batch: Batch, model: any TrainableModel, options: ForwardOptions) throws -> Measurement
   /// Metrics of a whole update beyond `loss`, under TRL's names.
   func metrics(pairs: [PairReport], rows: [RowReport]) -> [(String, Double)]
+  /// What it remembers from update to update and cannot compute anew, by name: snapshots and checkpoints keep it.
+  var state: [(name: String, tensor: Tensor)] { get }
+  /// An update was made, the `step`-th: what follows the model may move now.
+  func updated(_ model: any TrainableModel, step: Int)
+  /// Model and state were set to those after `step` updates.
+  func returned(to step: Int)
+}
+
+extension Objective {
+  /// Nothing to remember: the loss is a function of batch, model and options.
+  public var state: [(name: String, tensor: Tensor)] { [] }
+  /// Nothing follows the model.
+  public func updated(_ model: any TrainableModel, step: Int) {}
+  /// Nothing but the model has a past.
+  public func returned(to step: Int) {}
 }
 
 /// Tokens that one pass is worth: more of them make it no faster, only larger in memory.

@@ -44,7 +44,11 @@ public final class SFT: Objective {
     _ microBatch: [Int], of batch: Batch, model: any TrainableModel, options: ForwardOptions
   ) throws -> Measurement {
     let documents = microBatch.flatMap { examples[$0] }
+    var options = options
+    let statistics = TokenStatisticsLog()
+    options.statistics = statistics
     let logProbs = try model.tokenLogProbs(documents.map(\.ids), scoredFrom: documents.map(\.scoredFrom), options: options)
+    let seen = statistics.tokens  // empty where the model keeps none
     // The mean runs over the tokens of all micro-batches, so 4 × 1 and 1 × 4 are the same update.
     let total = batch.indices.reduce(0) { $0 + examples[$1].reduce(0) { $0 + $1.trainedTokens } }
     let share = 1 / Double(max(1, total))
@@ -61,6 +65,9 @@ public final class SFT: Objective {
           slopes[at + k] = Float(-share)
           row.loss -= Double(score)
           row.trainedTokens += 1
+          guard !seen.isEmpty else { continue }
+          row.entropy = (row.entropy ?? 0) + Double(seen[at + k].entropy)
+          row.correctTokens = (row.correctTokens ?? 0) + (seen[at + k].isTargetLikeliest ? 1 : 0)
         }
         at += scores.count
         row.documents.append(DocumentScores(ids: document.ids, trained: document.trained, scoredFrom: from, logProbs: scores))
@@ -75,6 +82,13 @@ public final class SFT: Objective {
       rows: rows)
   }
 
-  /// None beyond the loss.
-  public func metrics(pairs: [PairReport], rows: [RowReport]) -> [(String, Double)] { [] }
+  /// Entropy and accuracy, averaged over the trained tokens of the update, where the model tells them.
+  public func metrics(pairs: [PairReport], rows: [RowReport]) -> [(String, Double)] {
+    let tokens = Double(max(1, rows.reduce(0) { $0 + $1.trainedTokens }))
+    guard rows.contains(where: { $0.entropy != nil }) else { return [] }
+    return [
+      ("entropy", rows.reduce(0) { $0 + ($1.entropy ?? 0) } / tokens),
+      ("mean_token_accuracy", rows.reduce(0) { $0 + Double($1.correctTokens ?? 0) } / tokens),
+    ]
+  }
 }

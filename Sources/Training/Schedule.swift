@@ -1,6 +1,10 @@
 // The learning rate over the steps of a run, as transformers' schedules compute it.
 
-import Foundation
+#if canImport(Darwin)
+  import Darwin
+#else
+  import Glibc
+#endif
 
 /// How the learning rate moves between the end of the warm-up and the end of the run.
 public enum ScheduleKind: String, CaseIterable, Sendable {

@@ -1,5 +1,6 @@
 // What is known of one update: its numbers, and every pair or example of its batch down to the token.
 
+import Kernels
 import OrderedCollections
 
 /// One answer of a pair, token by token.
@@ -8,11 +9,13 @@ public struct AnswerScores: Sendable, Equatable {
   public var ids: [Int]
   /// log π of each scored token; the last `logProbs.count` of `ids`.
   public var logProbs: [Float]
-  /// log π_ref of each; empty where only the sum is known.
+  /// log π_ref of each; empty where only the sum is known, or where the loss has no reference.
   public var referenceLogProbs: [Float]
+  /// Entropy, mean logit and so on under the policy, of each token in `logProbs`; empty where the model does not tell.
+  public var statistics: [TokenStatistics] = []
   /// Σ log π, nats.
   public var sum: Double
-  /// Σ log π_ref, nats.
+  /// Σ log π_ref, nats; NaN where the loss has no reference.
   public var referenceSum: Double
 }
 
@@ -34,6 +37,8 @@ public struct PairReport: Sendable, Equatable {
   public var rewardRejected: Double
   /// Their difference.
   public var margin: Double
+  /// KTO: the estimate of the KL divergence that the pair's micro-batch was compared with, nats.
+  public var kl: Double?
 }
 
 /// One SFT example in a report.
@@ -44,6 +49,10 @@ public struct RowReport: Sendable, Equatable {
   public var loss: Double
   /// The number of trained tokens.
   public var trainedTokens: Int
+  /// Σ over the trained tokens of the entropy of the distribution they were predicted by, nats; nil where the model does not tell.
+  public var entropy: Double?
+  /// How many of them no other token was likelier than; nil where the model does not tell.
+  public var correctTokens: Int?
   /// Its documents: one, or several where examples are packed.
   public var documents: [DocumentScores]
 }

@@ -8,29 +8,37 @@ struct Snapshot {
   let step: Int
   let parameters: [Tensor]
   let moments: [Moments]
+  /// What follows the model, such as a reference that is synchronised.
+  let moving: [Tensor]
   let bytes: Int
 
   init(of loop: TrainLoop) throws {
     step = loop.stepCount
     parameters = try loop.parameters.map { try $0.copied() }
     moments = try loop.optimizer.moments.map { Moments(first: try $0.first.copied(), second: try $0.second?.copied()) }
+    moving = try loop.objective.state.map { try $0.tensor.copied() }
     bytes = Snapshot.bytes(of: loop)
   }
 
   /// What a snapshot of this loop takes.
   static func bytes(of loop: TrainLoop) -> Int {
     let moments = loop.optimizer.moments.reduce(0) { $0 + $1.first.count + ($1.second?.count ?? 0) }
-    return 4 * (loop.parameters.reduce(0) { $0 + $1.count } + moments)
+    return 4 * ((loop.parameters + loop.objective.state.map(\.tensor)).reduce(0) { $0 + $1.count } + moments)
   }
 
   /// Writes the state back, into the memory that model and optimizer hold.
-  func restore(_ loop: TrainLoop) {
+  ///
+  /// - Parameter moments: Whether the optimizer's are wanted: those of another kind of optimizer mean nothing to it.
+  func restore(_ loop: TrainLoop, moments wanted: Bool = true) {
     for (from, to) in zip(parameters, loop.parameters) { to.pointer.update(from: from.pointer, count: to.count) }
-    for (from, to) in zip(moments, loop.optimizer.moments) {
+    for (from, to) in zip(wanted ? moments : [], loop.optimizer.moments) {
       to.first.pointer.update(from: from.first.pointer, count: to.first.count)
       if let a = from.second, let b = to.second { b.pointer.update(from: a.pointer, count: b.count) }
     }
+    for (from, to) in zip(moving, loop.objective.state.map(\.tensor)) { to.pointer.update(from: from.pointer, count: to.count) }
+    loop.objective.returned(to: step)
     loop.stepCount = step
+    loop.model.parametersChanged()
   }
 }
 
@@ -112,6 +120,9 @@ extension TrainLoop {
       history = past
       throw error
     }
+    // The steps taken again are the same to the bit; what was evaluated between them was not measured again.
+    history = past
+    history.truncate(to: target)
     timeline.forget(after: target)
   }
 }

@@ -63,7 +63,9 @@ public final class TrainLoop {
     let clipping = Gradients.clipping(norm: report.gradNorm, to: options.maxGradNorm)
     try timeline.keep(self)
     optimizer.update(gradients, step: stepCount + 1, rate: report.learningRate, clipping: clipping, options: options)
+    model.parametersChanged()
     stepCount += 1
+    objective.updated(model, step: stepCount)
     history.record(report)
     return report
   }
@@ -83,7 +85,8 @@ public final class TrainLoop {
     for (number, indices) in batch.microBatches.flatMap(objective.parts).enumerated() {
       try poll()
       let pass = DropoutPass(seed: options.seed, number: stepCount << 20 + number)
-      let forward = ForwardOptions(checkpointing: options.gradientCheckpointing, dropout: pass)
+      var forward = ForwardOptions(checkpointing: options.gradientCheckpointing, dropout: pass)
+      forward.neftuneAlpha = options.neftuneAlpha
       let part = try objective.measure(indices, of: batch, model: model, options: forward)
       let gradients = try gradients(of: part.loss, with: parameters)
       sum = sum.isEmpty ? gradients : Gradients.add(gradients, to: sum)

@@ -43,6 +43,8 @@ public struct TrainOptions: Sendable, Equatable {
   public var shuffle = true
   /// Whether blocks are recomputed in the backward pass instead of kept.
   public var gradientCheckpointing = false
+  /// Strength of NEFTune's noise on the embeddings in training; 0: none.
+  public var neftuneAlpha = 0.0
   /// Memory for snapshots that make going back instant.
   public var snapshotBytes = 512 << 20
 
@@ -67,6 +69,7 @@ public struct TrainOptions: Sendable, Equatable {
     try require(adamEpsilon > 0 && adamEpsilon.isFinite, "adam_epsilon", adamEpsilon, "above 0")
     try require(weightDecay >= 0 && weightDecay.isFinite, "weight_decay", weightDecay, "at least 0")
     try require(maxGradNorm >= 0 && maxGradNorm.isFinite, "max_grad_norm", maxGradNorm, "at least 0")
+    try require(neftuneAlpha >= 0 && neftuneAlpha.isFinite, "neftune_alpha", neftuneAlpha, "at least 0")
     if schedule == .constant, (warmupSteps ?? 0) > 0 {
       throw TrainingError("the schedule 'constant' has no warm-up", hint: "use schedule: \"constant_with_warmup\"")
     }

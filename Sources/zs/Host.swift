@@ -60,6 +60,9 @@ final class Host {
     self.output = output
     self.progress = progress
     mayColourErrors = Terminal.mayColour(Terminal.isErrorInteractive, environment: environment)
+    session.version = ZsCommand.version
+    session.height = { Terminal.size().rows }
+    session.openDialogue = { [unowned self] complete in TerminalDialogue(host: self, complete: complete) }
   }
 
   /// How values are shown now.

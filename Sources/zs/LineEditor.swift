@@ -29,6 +29,8 @@ final class LineEditor: LineSource {
   fileprivate var prompt: UnsafeMutablePointer<wchar_t>
   fileprivate var isCancelled = false
   fileprivate var wantsEditor = false
+  /// The editor that this one interrupts: its turn comes again when this one is gone.
+  private let outer: LineEditor?
   private var prefilled: String?
   private let mayUseEscapes: Bool
 
@@ -41,6 +43,7 @@ final class LineEditor: LineSource {
     self.hooks = hooks
     self.mayUseEscapes = mayUseEscapes
     prompt = kept("zs› ")
+    outer = active
     active = self
     _ = zs_hist_int(history, &event, H_SETSIZE, 5000)
     for cell in earlier { remember(cell) }
@@ -57,13 +60,17 @@ final class LineEditor: LineSource {
     el_end(handle)
     history_wend(history)
     prompt.deallocate()
-    if active === self { active = nil }
   }
 
   /// libedit decodes what is typed by the locale, which containers often leave unset.
   static func useUTF8() {
     setlocale(LC_CTYPE, "")
     if String(cString: nl_langinfo(nl_item(CODESET))) != "UTF-8" { setlocale(LC_CTYPE, "C.UTF-8") }
+  }
+
+  /// Gives libedit's callbacks back to the editor that this one interrupted; without it the global would keep this one for ever.
+  func retire() {
+    if active === self { active = outer }
   }
 
   func next(_ text: String) -> LineEvent {

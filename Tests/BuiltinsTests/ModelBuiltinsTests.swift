@@ -100,7 +100,7 @@ final class ModelBuiltinsTests: XCTestCase {
   func testErrors() throws {
     assertErrors([
       ("load(\"smolm2\")", "did you mean \"smollm2\"?"), ("load(\"/no/such/model.gguf\")", "no file or folder"),
-      ("load(\"hf://a/b\")", "not fetched"), ("load(\"smollm2\", dtype: \"q9\")", "cannot be \"q9\""),
+      ("load(\"hf://a//b\")", "no address of the Hub"), ("load(\"smollm2\", dtype: \"q9\")", "cannot be \"q9\""),
       ("render(none, [])", "no chat template"), ("render(none, [], template: \"{% for %}\")", "template"), ("chat(1, \"a\")", "model"),
     ])
     let session = try session()

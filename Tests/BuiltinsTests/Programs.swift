@@ -10,9 +10,9 @@ final class TestSession {
   let interpreter: Interpreter
   private(set) var printed = ""
 
-  init(home: String? = nil) {
+  init(home: String? = nil, environment more: [String: String] = [:]) {
     var write: (String) -> Void = { _ in }
-    let environment = ProcessInfo.processInfo.environment
+    let environment = ProcessInfo.processInfo.environment.merging(more) { _, new in new }
     let folder = home ?? environment["ZS_HOME"] ?? NSHomeDirectory() + "/.cache/zs"
     session = Session(home: folder, environment: environment, output: { write($0) })
     interpreter = Interpreter(

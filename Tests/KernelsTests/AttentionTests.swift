@@ -184,25 +184,76 @@ final class AttentionTests: XCTestCase {
         // Values that half precision holds.
         let (k, v) = (numbers.floats(test.keyCount).map { Float16($0) }, numbers.floats(test.keyCount).map { Float16($0) })
         let expected = naiveAttention(q: q.doubles, k: k.map(Double.init), v: v.map(Double.init), shape: test.shape).out
-        var out = q
-        attentionDecode(q: q, keys: k, values: v, type: .f16, out: &out, shape: test.shape)
-        expectClose(out, expected, "\(test)")
-        var wide = q
-        attentionDecode(q: q, keys: k.map(Float.init), values: v.map(Float.init), type: .f32, out: &wide, shape: test.shape)
-        XCTAssertEqual(wide, out)
+        let half = PagedKeys(k.map(Float.init), v.map(Float.init), test, .f16)
+        expectClose(half.decode([q])[0], expected, "\(test)")
+        let wide = PagedKeys(k.map(Float.init), v.map(Float.init), test, .f32)
+        XCTAssertEqual(wide.decode([q]), half.decode([q]))
+        XCTAssertEqual(wide.rows(wide.layout.keyOffset), k.map(Float.init))
+        XCTAssertEqual(half.rows(half.layout.valueOffset), v.map(Float.init))
       }
     }
   }
 
+  /// Bits do not depend on threads or on the other queries of a step.
   func testDecodeSameBits() {
     var numbers = Numbers(seed: 9)
     let test = Case(queries: 1, keys: 1000, heads: 9, keyValueHeads: 3, dimension: 64)
-    let (q, k, v) = (numbers.floats(test.queryCount), numbers.floats(test.keyCount), numbers.floats(test.keyCount))
-    expectSameBits {
-      var out = q
-      attentionDecode(q: q, keys: k, values: v, type: .f32, out: &out, shape: test.shape)
-      return out
+    let pages = PagedKeys(numbers.floats(test.keyCount), numbers.floats(test.keyCount), test, .f32)
+    let queries = (0..<3).map { _ in numbers.floats(test.queryCount) }
+    expectSameBits { pages.decode(queries).flatMap { $0 } }
+    XCTAssertEqual(pages.decode(queries), queries.map { pages.decode([$0])[0] })
+  }
+}
+
+/// Keys and values laid out in pages.
+private final class PagedKeys {
+  let layout: AttentionPageLayout
+  private let test: Case
+  private var pages: [UnsafeMutableRawPointer] = []
+
+  init(_ k: [Float], _ v: [Float], _ test: Case, _ type: AttentionCacheType) {
+    self.test = test
+    let part = attentionPageTokens * test.keyValueHeads * test.dimension * type.bytes
+    layout = AttentionPageLayout(keyOffset: 0, valueOffset: part, heads: test.keyValueHeads, dimension: test.dimension, type: type)
+    let width = test.keyValueHeads * test.dimension
+    for token in 0..<test.shape.keys {
+      if token % attentionPageTokens == 0 { pages.append(.allocate(byteCount: 2 * part, alignment: 64)) }
+      let page = pages[token / attentionPageTokens]
+      for (values, offset) in [(k, 0), (v, part)] {
+        values.withUnsafeBufferPointer {
+          writePageRow($0.baseAddress! + token * width, token: token % attentionPageTokens, layout: layout, to: page + offset)
+        }
+      }
     }
+  }
+
+  deinit { for page in pages { page.deallocate() } }
+
+  /// The results of several queries over the same keys.
+  func decode(_ queries: [[Float]]) -> [[Float]] {
+    let q = queries.flatMap { $0 }
+    var out = [Float](repeating: .nan, count: q.count)
+    let table = pages.map { UnsafeRawPointer($0) as UnsafeRawPointer? }
+    q.withUnsafeBufferPointer { q in
+      out.withUnsafeMutableBufferPointer { out in
+        table.withUnsafeBufferPointer { table in
+          let rows = queries.indices.map {
+            AttentionDecodeRow(
+              q: q.baseAddress! + $0 * test.queryCount, out: out.baseAddress! + $0 * test.queryCount, pages: table.baseAddress!,
+              keys: test.shape.keys)
+          }
+          rows.withUnsafeBufferPointer { attentionDecode(rows: $0, layout: layout, shape: test.shape) }
+        }
+      }
+    }
+    return queries.indices.map { Array(out[$0 * test.queryCount..<($0 + 1) * test.queryCount]) }
+  }
+
+  /// All keys, or all values, as rows.
+  func rows(_ offset: Int) -> [Float] {
+    var out = [Float](repeating: .nan, count: test.keyCount)
+    readPages(pages.map { UnsafeRawPointer($0) }, offset: offset, layout: layout, tokens: 0..<test.shape.keys, into: &out)
+    return out
   }
 }
 

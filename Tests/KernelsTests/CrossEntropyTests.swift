@@ -70,6 +70,9 @@ final class CrossEntropyTests: XCTestCase {
       let message = "\(rows) rows, \(vocabulary) tokens"
       expectClose(
         seen.map(\.entropy), logits.map { -naiveLogSoftmax($0, rows: 1, columns: vocabulary).reduce(0) { $0 + exp($1) * $1 } }, message)
+      expectClose(
+        seen.map(\.logSquareSum), logits.map { log(naiveLogSoftmax($0, rows: 1, columns: vocabulary).reduce(0) { $0 + exp(2 * $1) }) },
+        message)
       expectClose(seen.map(\.meanLogit), logits.map { $0.reduce(0, +) / Double(vocabulary) }, message)
       for row in 0..<rows {
         XCTAssertEqual(seen[row].isTargetLikeliest, logits[row][Int(targets[row])] == logits[row].max(), "\(message), row \(row)")

@@ -31,7 +31,10 @@ final class PackedWeight {
     let count = type.rowBytes(columns: columns) * rows
     bytes = .allocate(byteCount: max(count, 1), alignment: 64)
     view = WeightView(type: type, base: bytes, rows: rows, columns: columns)
-    if pack(type, from: noise.floats(rows * columns), to: bytes, count: rows * columns) { return }
+    if type.blockElements < 256 {
+      pack(type, from: noise.floats(rows * columns), to: bytes, count: rows * columns)
+      return
+    }
     // The K types: any bytes are blocks, once the half-precision scales are numbers of a fair size.
     for index in 0..<count { bytes.storeBytes(of: UInt8(truncatingIfNeeded: noise.bits()), toByteOffset: index, as: UInt8.self) }
     let scales: [Int] =

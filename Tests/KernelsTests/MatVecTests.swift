@@ -75,6 +75,30 @@ final class MatVecTests: XCTestCase {
     }
   }
 
+  /// Several vectors at once have the bits of each vector alone, for every type and number of vectors.
+  func testSeveralVectorsHaveTheBitsOfOne() {
+    var noise = Noise(seed: 5)
+    for type in WeightType.allCases {
+      for (rows, columns) in shapes(type) {
+        let weight = PackedWeight(type, rows: rows, columns: columns, &noise)
+        for interleaved in [nil, InterleavedWeight(weight.view)] {
+          for count in [0, 1, 2, 3, 4, 5, 8, 11] {
+            let x = noise.floats(count * columns)
+            var y = [Float](repeating: 77, count: count * rows + 1)
+            matVecs(weight: weight.view, interleaved: interleaved, x: x, count: count, y: &y)
+            XCTAssertEqual(y[count * rows], 77)
+            var alone = [Float](repeating: 0, count: rows)
+            for vector in 0..<count {
+              matVec(weight: weight.view, interleaved: interleaved, x: Array(x[vector * columns..<(vector + 1) * columns]), y: &alone)
+              XCTAssertEqual(
+                Array(y[vector * rows..<(vector + 1) * rows]), alone, "\(type.name) \(rows)×\(columns), vector \(vector) of \(count)")
+            }
+          }
+        }
+      }
+    }
+  }
+
   func testDegenerateShapes() {
     var noise = Noise(seed: 4)
     let weight = PackedWeight(.f32, rows: 2, columns: 3, &noise)

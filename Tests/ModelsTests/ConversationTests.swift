@@ -29,6 +29,21 @@ final class ConversationTests: XCTestCase {
     assertThrows("plain has no chat template") { try plain.render(messages, generationPrompt: true) }
   }
 
+  /// A template that writes the BOS and a tokenizer that puts one in front make one of it.
+  func testNoTextBeginsTwice() throws {
+    let folder = try TemporaryFolder()
+    var tiny = TinyModel.chat(context: 200)
+    tiny.addsBOS = true
+    let model = try LanguageModel.load(path: tiny.ggufFile(in: folder), name: "tiny")
+    XCTAssertEqual(try model.encode("ab"), [256, 97, 98])
+    XCTAssertEqual(try model.encode("<|im_start|>ab", special: true), [256, 97, 98])
+    // As text it is no control token, so it is not what the tokenizer puts in front.
+    XCTAssertEqual(try model.encode("<|im_start|>"), [256] + Array("<|im_start|>".utf8).map(Int.init))
+    let ids = try model.encode(messages: [["role": "user", "content": "hi"]], generationPrompt: false)
+    XCTAssertEqual(ids, [256] + Array("user\nhi".utf8).map(Int.init) + [257, 10])
+    XCTAssertEqual(ids, try load().encode(messages: [["role": "user", "content": "hi"]], generationPrompt: false))
+  }
+
   func testTurnsEqualChatsFromTheBeginning() throws {
     let model = try load()
     let conversation = try Conversation(model, system: "S")

@@ -84,8 +84,8 @@ final class TokenizerFixtureTests: XCTestCase {
   }
 
   func testControlTokensOnlyWhereAsked() throws {
-    for name in ["smollm", "legacy", "metaspace"] {
-      let tokenizer = try Tokenizer(directory: Fixture.path(name))
+    for name in ["gpt2", "prefixed", "smollm", "llama3", "qwen2", "legacy", "metaspace", "smollm.gguf"] {
+      let tokenizer = try Tokenizer(path: Fixture.path(name))
       let end = try XCTUnwrap(tokenizer.id(of: "<|end|>"))
       let tool = try XCTUnwrap(tokenizer.id(of: "<tool>"))
       XCTAssertTrue(tokenizer.isSpecial(end))

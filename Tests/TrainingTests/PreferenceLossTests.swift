@@ -1,8 +1,9 @@
-// Every preference loss against TRL's own code (Fixtures/preference_losses.json, made by scripts/reference/preference_losses.py),
+// Every preference loss and metric against TRL's own code (Fixtures/preference_losses.json, made by scripts/reference/preference_losses.py),
 // its derivatives against central differences, and its behaviour at margins that no run should reach.
 
 import Formats
 import Foundation
+import Kernels
 import Training
 import XCTest
 
@@ -13,17 +14,22 @@ final class PreferenceLossTests: XCTestCase {
     let policy = (rows["policy"]?.array ?? []).map(\.doubles)
     let reference = (rows["reference"]?.array ?? []).map(\.doubles)
     let pairs = policy.count / 2
+    // The first id tells which prompt an answer belongs to.
     let examples = (0..<pairs).map { i in
       PreferenceExample(
-        prompt: [1, 2], chosen: Array(repeating: 3, count: policy[i].count), rejected: Array(repeating: 3, count: policy[pairs + i].count))
+        prompt: [i, 2], chosen: Array(repeating: i, count: policy[i].count), rejected: Array(repeating: i, count: policy[pairs + i].count))
     }
+    func lists(_ name: String) -> [[Double]] { (rows[name]?.array ?? []).map(\.doubles) }
+    // TRL takes the answer before, zs the one after: either way round every answer meets another prompt once.
+    let statistics = try statistics(of: rows)
     let cases = rows["cases"]?.array ?? []
-    XCTAssertGreaterThan(cases.count, 40)
+    XCTAssertGreaterThan(cases.count, 60)
     for row in cases {
       let options = try options(row)
       let name = "\(row["losses"]?.serialized() ?? "") \(options)"
-      let model = try FixedModel(policy)
-      let objective = try DPO(examples: examples, options: options, reference: .model(try FixedModel(reference)))
+      let model = try FixedModel(policy, mismatched: lists("mismatched_policy"), statistics: statistics)
+      let held = try FixedModel(reference, mismatched: lists("mismatched_reference"))
+      let objective = try DPO(examples: examples, options: options, reference: .model(held))
       let loop = try TrainLoop(model: model, objective: objective, options: TrainOptions(batch: pairs))
       let report = try loop.inspect()
       // The log-probs pass through fp32, which exponential scores magnify; TRL computes the α-divergence itself in fp32.
@@ -39,6 +45,20 @@ final class PreferenceLossTests: XCTestCase {
     }
   }
 
+  /// What the model tells of each token beside its log-prob.
+  private func statistics(of rows: JSON) throws -> [TokenStatistics] {
+    func tokens(_ name: String) -> [JSON] { (rows[name]?.array ?? []).flatMap { $0.array ?? [] } }
+    let (squares, entropy, logits, top) = (tokens("squares"), tokens("entropy"), tokens("mean_logits"), tokens("top1"))
+    return try squares.indices.map { i in
+      var seen = TokenStatistics()
+      seen.logSquareSum = Float(try XCTUnwrap(squares[i].double))
+      seen.entropy = Float(try XCTUnwrap(entropy[i].double))
+      seen.meanLogit = Float(try XCTUnwrap(logits[i].double))
+      seen.isTargetLikeliest = try XCTUnwrap(top[i].bool)
+      return seen
+    }
+  }
+
   private func options(_ row: JSON) throws -> PreferenceOptions {
     var options = PreferenceOptions()
     let names = (row["losses"]?.array ?? []).compactMap(\.string)
@@ -51,6 +71,11 @@ final class PreferenceLossTests: XCTestCase {
     options.alphaCoefficient = row["alpha"]?.double ?? 0
     options.discopopTau = row["tau"]?.double ?? 0
     options.lengthDesensitization = row["ld_alpha"]?.double
+    options.useWeighting = row["weighting"]?.bool ?? false
+    options.simpoGamma = row["simpo_gamma"]?.double ?? options.simpoGamma
+    options.cpoAlpha = row["cpo_alpha"]?.double ?? options.cpoAlpha
+    options.desirableWeight = row["desirable_weight"]?.double ?? 1
+    options.undesirableWeight = row["undesirable_weight"]?.double ?? 1
     return options
   }
 
@@ -82,7 +107,10 @@ final class PreferenceLossTests: XCTestCase {
         options.terms = [LossTerm(kind, weight: 1.5)]
         options.labelSmoothing = 0.05
         options.divergence = divergence
-        guard let losses = try? preferenceLosses(pairs, options) else {
+        options.simpoGamma = 0.7
+        options.desirableWeight = 1.2
+        let batch = PreferenceBatch(of: pairs, klEstimate: 0.8)
+        guard let losses = try? preferenceLosses(pairs, options, batch: batch) else {
           XCTAssertNotEqual(divergence, .reverseKL, "\(kind)")
           continue
         }
@@ -91,7 +119,7 @@ final class PreferenceLossTests: XCTestCase {
             func total(_ shift: Double) throws -> Double {
               var moved = pairs
               moved[i][keyPath: input] += shift
-              return try preferenceLosses(moved, options).reduce(0) { $0 + $1.value }
+              return try preferenceLosses(moved, options, batch: batch).reduce(0) { $0 + $1.value }
             }
             let difference = try (total(1e-5) - total(-1e-5)) / 2e-5
             assertClose(loss[keyPath: slope], difference, relative: 1e-6, absolute: 1e-7, "\(kind) \(divergence) pair \(i)")
@@ -143,8 +171,31 @@ final class PreferenceLossTests: XCTestCase {
     var smoothing = PreferenceOptions()
     smoothing.labelSmoothing = 0.5
     XCTAssertThrowsError(try smoothing.validated())
+    var gamma = PreferenceOptions()
+    gamma.simpoGamma = .nan
+    XCTAssertThrowsError(try gamma.validated()) { XCTAssertTrue("\($0)".contains("simpo_gamma"), "\($0)") }
     var empty = PreferenceOptions()
     empty.terms = []
     XCTAssertThrowsError(try empty.validated())
+  }
+
+  /// The losses of ORPO, SimPO, CPO and KTO by hand from their papers, so that a shared mistake with TRL's code would show.
+  func testNeighboursByHand() throws {
+    let pair = PairLogProbs(
+      chosen: -12, rejected: -30, referenceChosen: -14, referenceRejected: -25, chosenTokens: 8, rejectedTokens: 15)
+    func value(_ kind: PreferenceLoss, beta: Double, kl: Double = 0) throws -> Double {
+      var options = PreferenceOptions()
+      options.terms = [LossTerm(kind)]
+      options.beta = beta
+      options.simpoGamma = 1.4
+      return try preferenceLosses([pair], options, batch: PreferenceBatch(of: [pair], klEstimate: kl))[0].value
+    }
+    func σ(_ x: Double) -> Double { 1 / (1 + exp(-x)) }
+    let (pC, pR) = (exp(-12.0 / 8), exp(-30.0 / 15))  // likelihood per token
+    let oddsRatio = (pC / (1 - pC)) / (pR / (1 - pR))
+    assertClose(try value(.orpo, beta: 0.1), 12.0 / 8 - 0.1 * log(σ(log(oddsRatio))), absolute: 1e-12)
+    assertClose(try value(.simpo, beta: 2), -log(σ(2 * (-12.0 / 8 + 30.0 / 15) - 1.4)), absolute: 1e-12)
+    assertClose(try value(.cpo, beta: 0.1), -log(σ(0.1 * 18)) + 12.0 / 8, absolute: 1e-12)
+    assertClose(try value(.kto, beta: 0.1, kl: 0.5), 0.5 * (1 - σ(0.1 * (2 - 0.5)) + 1 - σ(0.1 * (0.5 + 5))), absolute: 1e-12)
   }
 }

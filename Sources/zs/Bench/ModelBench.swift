@@ -16,7 +16,8 @@ enum ModelBench {
 
   static var rows: [Bench.Row] {
     [
-      ("prefill", prefill), ("decode", decode), ("forward", forward), ("sft", { try sft($0, isLoRA: false) }),
+      ("prefill", prefill), ("decode", decode), ("decode:long", decodeLong), ("decode:batch", decodeBatch),
+      ("forward", forward), ("sft", { try sft($0, isLoRA: false) }),
       ("sft:lora", { try sft($0, isLoRA: true) }),
       ("dpo", { try dpo($0, isLoRA: false) }), ("dpo:lora", { try dpo($0, isLoRA: true) }), ("tokenizer", tokenizer), ("load", load),
     ]
@@ -66,6 +67,54 @@ enum ModelBench {
     let limit = bench.limits(threads: bench.threads).readGigabytes * 1e9 / Double(model.weightBytes)
     return BenchRow(
       name: "decode", value: Double(tokens.count) / best, unit: "token/s", limit: limit, more: [("ms per token", best / 64 * 1000)])
+  }
+
+  /// 32 tokens after 4096, from a cache of half-precision keys and values; the same from one of floats beside it.
+  private static func decodeLong(_ bench: Bench) throws -> BenchRow {
+    let model = try bench.model()
+    let start = ids(4096).map { Int32($0) }
+    let tokens = (0..<32).map { Int32(($0 * 104_729) % 49000 + 10) }
+    var seconds: [AttentionCacheType: Double] = [:]
+    var bytes = 0
+    for type in AttentionCacheType.allCases {
+      let decoder = try Decoder(model, cacheType: type)
+      try decoder.read(start)
+      bytes = decoder.cache.bytes
+      seconds[type] = try bench.bestSeconds {
+        decoder.cache.truncate(to: start.count)
+        for id in tokens { try decoder.step(id) }
+      }
+    }
+    let speed = { (type: AttentionCacheType) in Double(tokens.count) / (seconds[type] ?? .infinity) }
+    let limit = bench.limits(threads: bench.threads).readGigabytes * 1e9 / Double(model.weightBytes + bytes)
+    return BenchRow(name: "decode:long", value: speed(.f16), unit: "token/s", limit: limit, more: [("f32 cache", speed(.f32))])
+  }
+
+  /// 32 tokens of each of 8 sequences at once, after 16; one sequence alone beside it.
+  private static func decodeBatch(_ bench: Bench) throws -> BenchRow {
+    let model = try bench.model()
+    let width = 8
+    let decoder = try BatchDecoder(model, width: width)
+    let start = ids(16).map { Int32($0) }
+    let caches = try (0..<width).map { _ in
+      let one = try Decoder(model)
+      try one.read(start)
+      return one.cache
+    }
+    let steps = 32
+    func seconds(_ width: Int) throws -> Double {
+      try bench.bestSeconds {
+        for cache in caches { cache.truncate(to: start.count) }
+        for step in 0..<steps {
+          let ids = (0..<width).map { Int32((step * 104_729 + $0 * 7919) % 49000 + 10) }
+          try decoder.step(ids, Array(caches[..<width]))
+        }
+      }
+    }
+    let batch = Double(width * steps) / (try seconds(width))
+    let limit = operationsPerSecond(bench) / (2 * (weights(model).blocks + weights(model).head))
+    return BenchRow(
+      name: "decode:batch", value: batch, unit: "token/s", limit: limit, more: [("one sequence", Double(steps) / (try seconds(1)))])
   }
 
   /// Logits at every position of 512 tokens.

@@ -1,0 +1,162 @@
+// What a dpo trainer is held to: its options, the checks that a cached or quantized reference is what it seems, and `precompute`.
+
+import Formats
+import Language
+import Models
+import Training
+
+/// Options of dpo on its reference and on how pairs are cut.
+func referenceParameters() -> [Parameter] {
+  [
+    Parameter(
+      "sync_ref_model", .bool, default: false, help: "let the reference follow the policy: TR-DPO, arXiv:2404.09656"),
+    Parameter("ref_model_mixup_alpha", .float, default: 0.6, range: 0...1, help: "the policy's share when the reference follows"),
+    Parameter("ref_model_sync_steps", .int, default: 512, range: 1...1e9, help: "updates between two such steps"),
+    Parameter(
+      "reference_cache", .string, default: Value.none, aliases: ["precompute_ref_log_probs"],
+      help: "a folder that keeps the reference's log-probs from run to run"),
+    Parameter(
+      "truncation", .string, default: "keep_start", choices: ["keep_start", "legacy"], aliases: ["truncation_mode"],
+      help: "how a pair is cut to max_length: at its end, or as TRL did to 0.11 (the prompt's start first)"),
+    Parameter("max_prompt_length", .int, default: 512, range: 1...1e9, help: "tokens of the prompt that truncation: \"legacy\" keeps"),
+  ]
+}
+
+func referenceBuiltins() -> [Builtin] {
+  [
+    Builtin(
+      "precompute", category: trainingCategory, [trainerParameter], returns: "dataset",
+      summary: "The trainer's pairs with their log-probs under the reference, as columns ref_chosen_logps and ref_rejected_logps.",
+      example: """
+        t = dpo(lora(load("smollm2"), rank: 4), preferences("examples/data/preferences.jsonl") |> take(2))
+        precompute(t)[0].ref_chosen_logps
+        """,
+      details: """
+        A trainer on such rows never runs the reference. write_jsonl("pairs.jsonl", precompute(t)) keeps them; they hold for the same
+        model, template and max_length, and a new trainer scores one pair anew to see whether they do.
+        """,
+      body: precompute)
+  ]
+}
+
+/// How pairs are cut.
+func truncation(_ source: OptionSource) throws -> Truncation {
+  guard source["truncation"].text == "legacy" else { return .keepStart }
+  let (whole, prompt) = (try source.int("max_length"), try source.int("max_prompt_length"))
+  guard prompt < whole else {
+    throw ZsError(
+      "max_prompt_length \(prompt) leaves no room for an answer in max_length \(whole)",
+      hint: "truncation \"legacy\" keeps that much of a long prompt", argument: "max_prompt_length")
+  }
+  return .legacy(maxPromptLength: prompt)
+}
+
+/// The reference of a new trainer: given, or the policy before training.
+///
+/// - Parameters:
+///   - given: The model that the user gave as policy.
+///   - policy: What is trained: `given`, or a copy of it that learns.
+func reference(_ call: Call, _ source: OptionSource, given: LanguageModel, policy: LanguageModel) throws -> Reference {
+  let own = call["reference"].isNone ? nil : try call.model("reference")
+  if let own { try checkSameTokens(policy, own) }
+  if let following = try followingReference(source, own: own, given: given, policy: policy) { return following }
+  for name in ["ref_model_mixup_alpha", "ref_model_sync_steps"] where call.given(name) {
+    throw ZsError("\(name) needs sync_ref_model: true", argument: name)
+  }
+  if let own { return .model(own) }
+  // Adapters can be switched off; a whole model that learns is held to the weights it began with.
+  return policy.adapters.isEmpty ? .model(given === policy ? try given.unfrozen() : given) : .adaptersOff
+}
+
+/// The reference that `sync_ref_model` asks for: a model of its own, since it moves; nil where the option is off.
+func followingReference(_ source: OptionSource, own: LanguageModel?, given: LanguageModel, policy: LanguageModel) throws -> Reference? {
+  guard source.bool("sync_ref_model") else { return nil }
+  let sync = ReferenceSync(mixup: try source.double("ref_model_mixup_alpha"), everySteps: try source.int("ref_model_sync_steps"))
+  guard !policy.adapters.isEmpty else { return Reference(model: try (own ?? given).unfrozen(), sync: sync) }
+  guard own == nil, sync.mixup == 1, let base = policy.base, let options = policy.loraOptions else {
+    throw ZsError(
+      "a reference of adapters can only jump to the policy, not move part of the way: the mean of two adapters is no adapter of their rank",
+      hint: "ref_model_mixup_alpha: 1 without reference:, or train the whole model", argument: "ref_model_mixup_alpha")
+  }
+  return Reference(model: try base.withLoRA(options), sync: sync)
+}
+
+private func checkSameTokens(_ policy: LanguageModel, _ reference: LanguageModel) throws {
+  let (a, b) = (policy.configuration.vocabularySize, reference.configuration.vocabularySize)
+  guard a == b else {
+    throw ZsError(
+      "the policy has \(a) tokens and the reference \(b); their log-probs cannot be compared", hint: "use two models of one family",
+      argument: "reference")
+  }
+}
+
+/// Opens the folder of log-probs, and warns where the reference is not what it seems: columns or files of another model, other precision.
+func prepareReference(of objective: DPO, policy: LanguageModel, _ call: Call) throws {
+  let session = try Session.of(call)
+  let hasColumns = objective.examples.contains { $0.referenceChosen != nil }
+  if hasColumns, objective.reference.sync != nil {
+    throw ZsError("the data brings log-probs of a reference that stays as it is", hint: "leave out sync_ref_model, or the columns")
+  }
+  var isKept = false
+  if let folder = try call.optionalString("reference_cache") { isKept = try objective.keepReference(in: folder, policy: policy) }
+  if isKept, let check = try objective.checkReference(policy: policy, cached: true), let difference = check.fileDifference,
+    difference > 1e-3
+  {
+    try objective.discardKeptReference()
+    warn(
+      session,
+      "the log-probs in reference_cache are off by up to \(compact(difference)) nats a token from what the reference says now; they are computed anew"
+    )
+  }
+  if hasColumns, let check = try objective.checkReference(policy: policy, cached: true), let columns = check.columns {
+    let (c, r) = (abs(columns.chosen - check.chosen), abs(columns.rejected - check.rejected))
+    if max(c, r) > 1e-2 + 1e-3 * max(abs(check.chosen), abs(check.rejected)) {
+      warn(
+        session,
+        "ref_chosen_logps and ref_rejected_logps of pair \(check.index) are \(decimals(columns.chosen)) and \(decimals(columns.rejected)), but the reference says "
+          + "\(decimals(check.chosen)) and \(decimals(check.rejected)): they are of another model, template or max_length")
+    }
+  }
+  guard let other = objective.reference.model as? LanguageModel, other.weightType != policy.weightType,
+    other.configuration == policy.configuration, !objective.options.isReferenceFree,
+    let check = try objective.checkReference(policy: policy, cached: false)
+  else { return }
+  let beta = objective.options.beta
+  let (chosen, rejected) = (beta * (check.policyChosen - check.chosen), beta * (check.policyRejected - check.rejected))
+  if max(abs(chosen), abs(rejected)) > 1e-4 {
+    warn(
+      session,
+      "the policy is \(policy.weightType.name) and the reference \(other.weightType.name): before the first step the rewards of pair \(check.index) are "
+        + "\(printf("%+.4f", chosen)) and \(printf("%+.4f", rejected)) instead of 0")
+  }
+}
+
+private func warn(_ session: Session, _ text: String) { session.warn("warning: \(text)\n") }
+
+private func decimals(_ number: Double) -> String { printf("%.3f", number) }
+
+private func precompute(_ call: Call) throws -> Value {
+  let trainer = try call.trainer()
+  guard let objective = trainer.loop.objective as? DPO, let pairs = trainer.texts.pairs else {
+    throw ZsError("precompute needs a trainer of dpo; this one is of sft")
+  }
+  guard objective.reference.sync == nil else {
+    throw ZsError("a reference that follows the policy has no log-probs to keep", hint: "train without sync_ref_model")
+  }
+  let session = try Session.of(call)
+  defer { session.progress.finish() }
+  let sums = try objective.referenceSums(policy: trainer.policy) { done in
+    try call.poll()
+    session.progress.update(Progress("reference", done: Double(done), total: Double(pairs.count), unit: "pairs"))
+  }
+  var rows = sums.makeIterator()
+  let data = try trainer.texts.dataset.selecting(pairs.map(\.row)).mapping { row in
+    var fields = row.fields
+    if let sum = rows.next() {
+      fields["ref_chosen_logps"] = .double(sum.chosen)
+      fields["ref_rejected_logps"] = .double(sum.rejected)
+    }
+    return .object(fields)
+  }
+  return .object(DatasetValue(data))
+}

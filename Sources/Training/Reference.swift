@@ -1,0 +1,158 @@
+// What a policy is held to: itself without adapters, or another model, which may follow the policy (TR-DPO). Its log-probs are
+// computed once per example and kept, in memory and, where a folder is given, in a file that outlives the process.
+
+import Models
+import Tensors
+
+/// How a reference follows its policy.
+///
+/// - Source: TR-DPO, Gorbatovski et al. 2024, arXiv:2404.09656.
+public struct ReferenceSync: Sendable, Equatable {
+  /// α in π_ref ← α·π + (1 − α)·π_ref.
+  public var mixup: Double
+  /// Updates between two such steps.
+  public var everySteps: Int
+
+  /// TRL's defaults mix 0.6 of the policy in every 512 updates.
+  public init(mixup: Double = 0.6, everySteps: Int = 512) {
+    self.mixup = mixup
+    self.everySteps = everySteps
+  }
+}
+
+/// Who says how likely an answer was before training.
+public final class Reference {
+  /// The other model; nil: the policy with its adapters off.
+  public let model: (any TrainableModel)?
+  /// How it follows the policy; nil: it stays as it is.
+  public let sync: ReferenceSync?
+  /// How often it has been moved: log-probs are valid for one version.
+  public private(set) var version = 0
+  /// Log-probs of earlier runs, on disk.
+  var file: ReferenceFile?
+
+  /// A reference.
+  ///
+  /// - Parameter sync: How it follows the policy; the model must then have the policy's parameters, as its own.
+  public init(model: (any TrainableModel)?, sync: ReferenceSync? = nil) {
+    self.model = model
+    self.sync = sync
+  }
+
+  /// The policy with its adapters off.
+  public static var adaptersOff: Reference { Reference(model: nil) }
+  /// Another model.
+  public static func model(_ model: any TrainableModel) -> Reference { Reference(model: model) }
+
+  /// Log-probs of both answers of each pair, without recording.
+  func score(_ examples: [PreferenceExample], policy: any TrainableModel) throws -> Answers {
+    try withoutRecording {
+      try Answers.score(examples, model: model ?? policy, options: ForwardOptions(adapters: model != nil, sharesPrefixes: true))
+    }
+  }
+
+  /// The parameters that following the policy moves.
+  var movingParameters: [(name: String, tensor: Tensor)] { sync == nil ? [] : model?.trainable ?? [] }
+
+  /// Follows the policy where the number of updates done asks for it.
+  func follow(_ policy: any TrainableModel, step: Int) {
+    guard let sync, step % sync.everySteps == 0 else { return }
+    let mixup = Float(sync.mixup)
+    for (own, theirs) in zip(movingParameters, policy.trainable) {
+      let (into, from) = (own.tensor.pointer, theirs.tensor.pointer)
+      for i in 0..<own.tensor.count { into[i] = mixup * from[i] + (1 - mixup) * into[i] }
+    }
+    model?.parametersChanged()
+    version = step / sync.everySteps
+  }
+
+  /// Its parameters have been set to those after `step` updates.
+  func returned(to step: Int) {
+    guard let sync else { return }
+    model?.parametersChanged()
+    version = step / sync.everySteps
+  }
+
+  /// A reference of its own for a second trainer: the same, unless it moves.
+  func forked(onto model: (any TrainableModel)?) -> Reference {
+    guard sync != nil, let model else { return self }
+    let copy = Reference(model: model, sync: sync)
+    copy.version = version
+    for (from, to) in zip(movingParameters, copy.movingParameters) {
+      to.tensor.pointer.update(from: from.tensor.pointer, count: to.tensor.count)
+    }
+    model.parametersChanged()
+    return copy
+  }
+}
+
+/// An example's log-probs under a reference, token by token.
+struct ReferenceScores: Sendable, Equatable {
+  var chosen: [Float]
+  var rejected: [Float]
+}
+
+/// Log-probabilities under the reference, computed once per example.
+final class ReferenceCache {
+  private var scores: [Int: ReferenceScores] = [:]
+  private var mismatched: [Int: Double] = [:]
+  private var version = 0
+
+  /// Per-token log-probs of each example's answers; computes what is missing in one pass.
+  func scores(
+    of indices: [Int], _ examples: [PreferenceExample], under reference: Reference, policy: any TrainableModel
+  ) throws -> [Int: ReferenceScores] {
+    forget(unless: reference.version)
+    let wanted = indices.filter { scores[$0] == nil && examples[$0].referenceChosen == nil }
+    if let file = reference.file {
+      for index in wanted { scores[index] = file.scores(of: examples[index]) }
+    }
+    let missing = wanted.filter { scores[$0] == nil }
+    if !missing.isEmpty {
+      let answers = try reference.score(missing.map { examples[$0] }, policy: policy)
+      for (i, index) in missing.enumerated() {
+        let found = ReferenceScores(chosen: answers.chosen(i), rejected: answers.rejected(i))
+        scores[index] = found
+        try reference.file?.append(found, of: examples[index])
+      }
+    }
+    return scores
+  }
+
+  /// Σ log π_ref of both answers of the next pair after this one's prompt, for each index.
+  func mismatched(
+    of indices: [Int], _ pairs: [PreferenceExample], under reference: Reference, policy: any TrainableModel
+  ) throws -> [Double] {
+    forget(unless: reference.version)
+    let missing = indices.indices.filter { mismatched[indices[$0]] == nil }
+    if !missing.isEmpty {
+      let answers = try reference.score(missing.map { pairs[$0] }, policy: policy)
+      for (i, place) in missing.enumerated() { mismatched[indices[place]] = answers.sum(ofPair: i) }
+    }
+    return indices.map { mismatched[$0] ?? .nan }
+  }
+
+  private func forget(unless version: Int) {
+    guard version != self.version else { return }
+    self.version = version
+    scores = [:]
+    mismatched = [:]
+  }
+}
+
+extension Answers {
+  /// Σ log p over the tokens of both answers of a pair.
+  func sum(ofPair i: Int) -> Double { (chosen(i) + rejected(i)).reduce(0) { $0 + Double($1) } }
+}
+
+/// log π − log π_ref of an answer, summed over its tokens.
+public func logRatio(of answer: [Int], after prompt: [Int], _ policy: any TrainableModel, _ reference: Reference) throws -> Double {
+  func sum(_ model: any TrainableModel, adapters: Bool) throws -> Double {
+    try withoutRecording {
+      let options = ForwardOptions(adapters: adapters)
+      let logProbs = try model.tokenLogProbs([prompt + answer], scoredFrom: [max(1, prompt.count)], options: options)
+      return (0..<logProbs.count).reduce(0) { $0 + Double(logProbs.pointer[$1]) }
+    }
+  }
+  return try sum(policy, adapters: true) - sum(reference.model ?? policy, adapters: reference.model != nil)
+}
