@@ -71,7 +71,10 @@ private struct PixelCanvas {
     }
   }
 
+  /// A bar; edges of one that is wide enough fall between pixels, so that neighbours meet without a seam.
   private mutating func fill(_ left: Double, _ top: Double, _ right: Double, _ bottom: Double, _ ink: Ink) {
+    let (left, right) = right - left >= 1.5 ? (left.rounded(), right.rounded()) : (left, right)
+    let (top, bottom) = bottom - top >= 1.5 ? (top.rounded(), bottom.rounded()) : (top, bottom)
     guard right > left, bottom > top else { return }
     for y in Int(top)..<Int(bottom.rounded(.up)) {
       let down = min(Double(y + 1), bottom) - max(Double(y), top)

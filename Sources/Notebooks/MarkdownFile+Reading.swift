@@ -4,7 +4,7 @@ import Formats
 extension MarkdownFile {
   /// The notebook in a page's text.
   public static func read(_ text: String) throws -> NotebookDocument {
-    var reader = MarkdownReader(text)
+    var reader = MarkdownReader(text.replacing("\r\n", with: "\n"))
     return try reader.read()
   }
 }

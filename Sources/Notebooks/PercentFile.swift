@@ -6,9 +6,9 @@ import Language
 public enum PercentFile {
   /// The cells of a program's text.
   public static func read(_ text: String) -> NotebookDocument {
-    var lines = text.split(separator: "\n", omittingEmptySubsequences: false).map(String.init)
+    var lines = PercentFile.lines(of: text)
     var document = NotebookDocument()
-    if lines.last == "" { lines.removeLast() } else { document.about.lacksFinalNewline = !text.isEmpty }
+    if lines.last == "" { lines.removeLast() } else { document.about.lacksFinalNewline = true }
     let markers = CellOutline.cells(of: text).filter { $0.lines.lowerBound > 1 }
     // Lines are counted from 1, and a cell's first line follows its marker.
     let starts = markers.map { $0.lines.lowerBound - 2 }
@@ -32,6 +32,11 @@ public enum PercentFile {
     return document
   }
 
+  /// Lines without their newlines; a carriage return, which Swift takes for one character with the newline, stays.
+  private static func lines(of text: String) -> [String] {
+    text.utf8.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false).map { String(Substring($0)) }
+  }
+
   private static func cell(_ kind: NotebookCell.Kind, _ lines: ArraySlice<String>, title: String) -> NotebookCell {
     let body = lines.reversed().drop { $0.isEmpty }.reversed()
     var cell = NotebookCell(kind, body.joined(separator: "\n"), title: title)
@@ -49,7 +54,7 @@ public enum PercentFile {
     for (index, cell) in document.cells.enumerated() {
       if let marker = marker(toWrite: cell, isFirst: index == 0) { lines.append(marker) }
       let body = self.body(of: cell)
-      if !body.isEmpty { lines += body.split(separator: "\n", omittingEmptySubsequences: false).map(String.init) }
+      if !body.isEmpty { lines += self.lines(of: body) }
       let newlines = cell.newlines ?? standardNewlines(after: index, of: document.cells.count)
       lines += Array(repeating: "", count: max(0, newlines))
     }
@@ -75,8 +80,7 @@ public enum PercentFile {
   private static func body(of cell: NotebookCell) -> String {
     if cell.kind == .code { return cell.text }
     if let source = cell.source {
-      let lines = source.split(separator: "\n", omittingEmptySubsequences: false)
-      if lines.map({ uncommented(String($0)) }).joined(separator: "\n") == cell.text { return source }
+      if lines(of: source).map({ uncommented($0) }).joined(separator: "\n") == cell.text { return source }
     }
     return commented(cell.text)
   }
@@ -84,7 +88,7 @@ public enum PercentFile {
   /// Prose as comments; a line that would then look like a marker gets a backslash.
   private static func commented(_ text: String) -> String {
     if text.isEmpty { return "" }
-    return text.split(separator: "\n", omittingEmptySubsequences: false).map { line in
+    return lines(of: text).map { line in
       if line.isEmpty { return "#" }
       return (line.drop { $0 == "\\" }.hasPrefix("%%") ? "# \\" : "# ") + line
     }.joined(separator: "\n")

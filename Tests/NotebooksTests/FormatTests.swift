@@ -8,7 +8,8 @@ final class FormatTests: XCTestCase {
     "", "x = 1", "x = 1\n", "x = 1\n\n\n", "\n\n# %% One\nx = 1\n", "# %% One\nx = 1\n\n# %%\n\n\ny = 2\n",
     "#%% odd marker  \nx = 1\n# %% [markdown] Prose here\n# Some *text*.\n#\n# - a list\n# %% [raw]\n# as it is\n",
     "# %% [md] short\n#no blank\n#  two blanks\ncode = 1\n# %%%\n", "# %% [markdown]\n# \\%% no marker\n# \\\\%% nor this\n# \\frac\n",
-    "a = 1\n# %% two\nb = \"\"\"\n# %% no cell\n\"\"\"", "# %%\n# %%\n# %%", "# %% title [markdown] after\n# é日本🙂\n", "# %%",
+    "a = 1\n# %% two\nb = \"\"\"\n# %% no cell\n\"\"\"", "# %%\n# %%\n# %%",
+    "# %% a\r\nx = 1\r\n\r\n# %% [markdown] b\r\n# one\r\n# two\r\n", "x\r\n\r\n", "# %% title [markdown] after\n# é日本🙂\n", "# %%",
   ]
 
   func testProgramsAreWrittenBackByteForByte() throws {
