@@ -102,7 +102,10 @@ model = PeftModel.from_pretrained(model, f"{folder}/adapter", is_trainable=True)
 
 
 class InOrder(DPOTrainer):
-    """DPOTrainer that takes the rows as they come."""
+    """DPOTrainer that takes the rows as they come, in ids."""
+
+    def _prepare_dataset(self, dataset, processing_class, args, dataset_name):
+        return dataset
 
     def _get_train_sampler(self, dataset=None):
         return SequentialSampler(dataset if dataset is not None else self.train_dataset)
