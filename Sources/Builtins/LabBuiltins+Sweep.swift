@@ -22,7 +22,7 @@ func sweepBuiltin(_ made: String) -> Builtin {
     example: made + "sweep(t, {beta: [0.05, 0.5]}, steps: 1).rows[1].beta",
     details: """
       Several options give every combination. Losses under different options are on different scales: compare accuracy, or eval_data.
-      Fields: .rows (options, then loss, accuracy, margin of the last step), .histories (one list of rows per run), .plot.
+      Fields: .rows (options, then loss, accuracy, margin of the last step; last_loss where loss is an option), .histories (one list of rows per run), .plot.
       """,
     body: sweep)
 }
@@ -50,7 +50,9 @@ private func sweep(_ call: Call) throws -> Value {
       let meant = nearest(to: metric, among: names).map { "; did you mean \"\($0)\"?" } ?? ""
       throw ZsError("a run has no metric \"\(metric)\"\(meant)", hint: names.joined(separator: ", "), argument: "metric")
     }
-    rows.append(.map(run.merging(try lastNumbers(of: loop, unseen, call)) { $1 }))
+    // An option may be called as a number is: sweeping over losses, the loss reached is last_loss.
+    let numbers = try lastNumbers(of: loop, unseen, call).map { (run[$0.key] == nil ? $0.key : "last_\($0.key)", $0.value) }
+    rows.append(.map(run.merging(numbers) { $1 }))
     histories.append(.list(taken.map { .map(metricMap($0)) }))
     let name = run.map { "\($0.key) \($0.value.isString ? $0.value.printed : $0.value.source)" }.joined(separator: ", ")
     curves.append(Series(name: name, x: taken.map { $0["step"] ?? .nan }, y: taken.map { $0[metric] ?? .nan }))
@@ -58,7 +60,7 @@ private func sweep(_ call: Call) throws -> Value {
   var options = PlotOptions()
   options.title = metric
   options.xLabel = "step"
-  let columns = runs[0].keys + (try lastColumns(rows))
+  let columns = runs[0].keys + lastColumns(rows, options: runs[0])
   return .object(
     Findings(
       "\(runs.count) runs of \(steps) step\(steps == 1 ? "" : "s") from step \(trainer.loop.stepCount) of \(trainer.name)",
@@ -67,10 +69,9 @@ private func sweep(_ call: Call) throws -> Value {
 }
 
 /// The columns after the options, without those that no run has.
-private func lastColumns(_ rows: [Value]) throws -> [String] {
-  ["loss", "accuracy", "margin", "grad_norm", "eval_loss", "eval_accuracy", "eval_margin"].filter { name in
-    rows.contains { cell($0, name) != nil }
-  }
+private func lastColumns(_ rows: [Value], options: ValueMap) -> [String] {
+  ["loss", "accuracy", "margin", "grad_norm", "eval_loss", "eval_accuracy", "eval_margin"].map { options[$0] == nil ? $0 : "last_\($0)" }
+    .filter { name in rows.contains { cell($0, name) != nil } }
 }
 
 private func lastNumbers(of loop: TrainLoop, _ unseen: (any Objective)?, _ call: Call) throws -> ValueMap {

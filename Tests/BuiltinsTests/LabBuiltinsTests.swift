@@ -131,7 +131,7 @@ final class LabBuiltinsTests: XCTestCase {
         ("state = [[sum(x.a ** 2).item, sum(x.b ** 2).item] for x in t.policy.adapters]", "none"), ("history = t.history", "none"),
         ("next = inspect(t)", "none"),
         ("s = sweep(t, {beta: [0.1, 0.5], loss: [\"sigmoid\", \"ipo\"]}, steps: 1, eval_data: rows)", "none"), ("len(s.rows)", "4"),
-        ("[[r.beta, r.loss_name] for r in [{beta: x.beta, loss_name: type(x.loss)} for x in s.rows]][0]", "[0.1, \"float\"]"),
+        ("[s.rows[1].beta, s.rows[1].loss, type(s.rows[1].last_loss)]", "[0.1, \"ipo\", \"float\"]"),
         ("s.histories[0][0].loss == next.loss", "true"), ("s.rows[0].eval_accuracy >= 0", "true"),
         ("state == [[sum(x.a ** 2).item, sum(x.b ** 2).item] for x in t.policy.adapters]", "true"), ("t.history == history", "true"),
         ("inspect(t).loss == next.loss", "true"), ("type(s.plot)", "\"plot\""),

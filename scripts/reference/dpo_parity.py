@@ -97,12 +97,22 @@ torch.set_num_threads(arguments.threads)
 cache = os.environ.get("ZS_HOME", os.path.expanduser("~/.cache/zs"))
 gguf = dict(pretrained_model_name_or_path=f"{cache}/models", gguf_file="SmolLM2-135M-Instruct.Q4_1.gguf")
 model = AutoModelForCausalLM.from_pretrained(**gguf, dtype=torch.float32, attn_implementation="eager")
+# The weights are fp32 by now; transformers would still refuse to train what came out of a quantized file.
+model.is_quantized, model.hf_quantizer = False, None
+for name in ("quantization_method", "_is_quantized_training_enabled"):
+    if hasattr(model, name):
+        setattr(model, name, None)
+if hasattr(model.config, "quantization_config"):
+    del model.config.quantization_config
 tokenizer = AutoTokenizer.from_pretrained(**gguf)
 model = PeftModel.from_pretrained(model, f"{folder}/adapter", is_trainable=True)
 
 
 class InOrder(DPOTrainer):
-    """DPOTrainer that takes the rows as they come."""
+    """DPOTrainer that takes the rows as they come, in ids."""
+
+    def _prepare_dataset(self, dataset, processing_class, args, dataset_name):
+        return dataset
 
     def _get_train_sampler(self, dataset=None):
         return SequentialSampler(dataset if dataset is not None else self.train_dataset)
