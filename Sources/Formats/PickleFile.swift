@@ -11,8 +11,7 @@ public enum PickleFile {
 
   /// The error that refuses one.
   public static func refusal(_ path: String) -> FormatError {
-    let folder = path.split(separator: "/").dropLast().joined(separator: "/")
-    let shown = path.hasPrefix("/") ? "/" + folder : folder.isEmpty ? "." : folder
+    let shown = path.lastIndex(of: "/").map { String(path[..<$0]) } ?? "."
     return FormatError(
       "\(path) is in PyTorch's pickle format, which can hold programs and is not read",
       hint: "convert it where you trust it: python -c \"from transformers import AutoModelForCausalLM as M; "

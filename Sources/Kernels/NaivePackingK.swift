@@ -145,7 +145,8 @@ private func groups(_ x: [Float], of count: Int) -> [[Float]] {
 
 /// Scales as whole numbers 0…limit of a common factor.
 private func wholeScales(_ values: [Float], limit: Float) -> (factor: Float, quants: [Float]) {
-  let largest = max(0, values.max() ?? 0)
+  // Not `max`: a negative zero must not win over zero.
+  let largest = values.reduce(0) { $1 > $0 ? $1 : $0 }
   let inverse = largest > 0 ? limit / largest : 0
   return (largest / limit, values.map { nearest(inverse * $0, 0, limit) })
 }

@@ -104,7 +104,7 @@ def values(f16, folder):
 def save_to_transformers(f16, folder):
     """Logits within 1e-4, ids, template; then PEFT with an adapter."""
     path = f"{folder}/saved"
-    zs(f'save(load({quote(f16)}), {quote(path)}); none')
+    zs(f'save(load("smollm2"), {quote(path)}); none')
     model = AutoModelForCausalLM.from_pretrained(path, dtype=torch.float32).eval()
     tokenizer = AutoTokenizer.from_pretrained(path)
     for prompt in PROMPTS:
@@ -115,7 +115,7 @@ def save_to_transformers(f16, folder):
             theirs = model(torch.tensor([ours["ids"]])).logits[0].numpy()
         mine = numpy.array(ours["logits"])
         worst, size = float(numpy.abs(theirs - mine).max()), float(numpy.abs(theirs).max())
-        check(f"transformers' logits after {prompt!r}", numpy.allclose(mine, theirs, atol=1e-4, rtol=1e-5), f"{worst:.2e} of at most {size:.1f}")
+        check(f"transformers' logits after {prompt!r}", worst <= 1e-4, f"{worst:.2e} of at most {size:.1f}")
     chat = [{"role": "user", "content": "Ahoy?"}]
     theirs = tokenizer.apply_chat_template(chat, tokenize=False, add_generation_prompt=True)
     check("transformers' template", theirs == zs(f'render(load({quote(path)}), [{{role: "user", content: "Ahoy?"}}])'))
@@ -125,7 +125,7 @@ def save_to_transformers(f16, folder):
     data = f"{folder}/rows.jsonl"
     open(data, "w").write("".join(json.dumps(r) + "\n" for r in rows))
     ours = zs(f"""p = lora(load({quote(path)}), rank: 4, targets: ["q_proj", "k_proj", "v_proj", "down_proj"], seed: 1)
-t = sft(p, {quote(data)}, learning_rate: 1e-2, batch_size: 2, schedule: "constant", warmup_ratio: 0)
+t = sft(p, {quote(data)}, learning_rate: 1e-2, batch_size: 2, schedule: "constant", warmup_ratio: 0, epochs: 2)
 step(t); step(t);
 save(p, {quote(adapter)})
 {{ids: tokenize(p, "Ahoy there"), logits: logits(p, "Ahoy there"), plain: logits(load({quote(path)}), "Ahoy there"), gguf: logits(load_adapter(load({quote(f16)}), {quote(adapter)}), "Ahoy there")}}""")
