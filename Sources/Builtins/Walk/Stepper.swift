@@ -41,7 +41,7 @@ final class Stepper {
   private var isPreference: Bool { trainer.texts.isPreference }
   private var unit: String { isPreference ? "pair" : "row" }
 
-  /// `walk[21/64]› `
+  /// How many updates are done, of how many: `walk[21/64]›`.
   var prompt: String { "walk[\(loop.stepCount)/\(loop.totalSteps)]› " }
 
   /// The reader of lines, with the names that this trainer knows.
