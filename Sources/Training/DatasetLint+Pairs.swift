@@ -120,6 +120,7 @@ extension DatasetLint {
       mantissa *= 10
       exponent -= 1
     }
+    if mantissa >= 9.5 { (mantissa, exponent) = (1, exponent + 1) }
     return "\(Int(mantissa.rounded()))e\(exponent)"
   }
 }

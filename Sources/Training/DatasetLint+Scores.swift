@@ -68,7 +68,7 @@ extension DatasetLint {
     add(
       "no_score", .error, missing, "with no answers, or an answer without a number for its score",
       "binarize leaves them out; judge them again")
-    add("score_range", .error, outside, "with a score that is not from 0 to 10", "look for the parser's mistake")
+    add("score_range", .warning, outside, "with a score that is not from 0 to 10", "look for the parser's mistake")
     add("equal_scores", .warning, equal, "whose answers all have one score", "they give no pair; a finer judge would tell them apart")
     add("empty_answer", .warning, empty, "with an empty answer", "drop the answer")
     add("same_answer", .info, same, "with two answers that are the same", "drop one, or it may end up on both sides of a pair")
