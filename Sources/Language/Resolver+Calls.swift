@@ -160,12 +160,17 @@ extension Resolver {
       errors.append(error)
       return
     }
-    var firstError: ZsError?
+    var found: (error: ZsError, knowsOptions: Bool)?
     for row in rows {
       guard let error = mismatch(row, arguments, first: first, at: span) else { return }
-      if firstError == nil || error.argument != nil { firstError = error }
+      // A row that has all the options given is the one that was meant.
+      let knowsOptions = arguments.allSatisfy { argument in
+        argument.name.map { option in row.parameters.contains { $0.name == option.text } } ?? true
+      }
+      let isBetter = found.map { knowsOptions == $0.knowsOptions ? error.argument != nil : knowsOptions } ?? true
+      if isBetter { found = (error, knowsOptions) }
     }
-    if let firstError { errors.append(firstError) }
+    if let found { errors.append(found.error) }
   }
 
   /// A literal as first argument that no row takes.

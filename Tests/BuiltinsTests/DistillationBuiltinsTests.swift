@@ -137,7 +137,7 @@ final class DistillationBuiltinsTests: XCTestCase {
       "page(\"\(path)\", [\"# One & two\", \"<prose>\", [{a: 1, b: \"x<y\"}], bars({k: 3}), mt_bench(r => \"a\", [{turns: [\"t\"]}], judge: r => \"[[5]]\")], title: \"T\")"
     )
     let text = try String(contentsOfFile: path, encoding: .utf8)
-    for part in ["<h2>One &amp; two</h2>", "<p>&lt;prose&gt;</p>", "<td>x&lt;y</td>", "<svg", "MT-Bench over 1 question"] {
+    for part in ["<h2>One &amp; two</h2>", "<p>&lt;prose&gt;</p>", ">x&lt;y</td>", "<svg", "MT-Bench over 1 question"] {
       XCTAssertTrue(text.contains(part), part)
     }
   }

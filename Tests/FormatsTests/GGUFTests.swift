@@ -105,7 +105,8 @@ final class GGUFTests: XCTestCase {
     assertFormatError("text file", "Once upon a time", "not a GGUF file") { try open(Array("Once upon a time\nthere was".utf8)) }
     assertFormatError("web page") { try open(Array("<!DOCTYPE html>\n<html>".utf8)) }
     assertFormatError("Git LFS") { try open(Array("version https://git-lfs.github.com/spec/v1\noid".utf8)) }
-    assertFormatError("50 4b 03 04") { try open([0x50, 0x4B, 3, 4, 0, 0]) }
+    assertFormatError("50 4b 03 05") { try open([0x50, 0x4B, 3, 5, 0, 0]) }
+    assertFormatError("pickle", "convert") { try open([0x50, 0x4B, 3, 4, 0, 0]) }
     assertFormatError("version 1") { try spoiled { $0.version = 1 } }
     assertFormatError("version 99") { try spoiled { $0.version = 99 } }
     assertFormatError("big-endian") { try spoiled { $0.version = UInt32(3).byteSwapped } }
