@@ -4,7 +4,7 @@ import XCTest
 
 final class TerminalWorkTests: XCTestCase {
   /// A trainer whose steps take seconds, made in the window; skips where the model is not in the cache.
-  private func trainer(_ window: Tmux) throws {
+  private func trainer(_ window: Tmux, repeats: Int = 250) throws {
     let model =
       (ProcessInfo.processInfo.environment["ZS_HOME"] ?? NSHomeDirectory() + "/.cache/zs") + "/models/SmolLM2-135M-Instruct.Q4_1.gguf"
     guard FileManager.default.fileExists(atPath: model) else { throw XCTSkip("the model is not in the cache") }
@@ -12,7 +12,7 @@ final class TerminalWorkTests: XCTestCase {
     window.type("m = lora(load(\"\(model)\"), rank: 4, seed: 1)", then: "Enter")
     window.waitFor("zs[2]›", seconds: 60)
     window.type(
-      "t = sft(m, [{messages: [{role: \"user\", content: \"Hi\"}, {role: \"assistant\", content: \"so it goes on \" * 250}]}], max_steps: 99, batch_size: 1)",
+      "t = sft(m, [{messages: [{role: \"user\", content: \"Hi\"}, {role: \"assistant\", content: \"so it goes on \" * \(repeats)}]}], max_steps: 99, batch_size: 1)",
       then: "Enter")
     window.waitFor("zs[3]›", seconds: 60)
   }
@@ -36,9 +36,9 @@ final class TerminalWorkTests: XCTestCase {
 
   func testARunStopsAfterItsStepAndGoesOn() throws {
     let window = try Tmux(columns: 150)
-    try trainer(window)
-    window.type("t.options; run(t, steps: 50)", then: "Enter")
-    window.waitFor("step 2/50", seconds: 120)
+    try trainer(window, repeats: 20)
+    window.type("run(t, steps: 50)", then: "Enter")
+    window.waitFor("/50 ", seconds: 120)
     window.press("C-c")
     window.waitFor("stopped after step", seconds: 60)
     window.waitFor("interrupted", seconds: 10)
