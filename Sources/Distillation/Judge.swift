@@ -99,10 +99,10 @@ public final class Judge {
   /// Probabilities of what may follow the opening of the judge's turn, for each of many questions.
   func probabilities(_ messages: [[Message]], opening: String, choices: [String], label: String) throws -> [[Double]] {
     guard let scorer else { throw TeacherError("this judge is read by its words") }
-    return try messages.enumerated().map { place, messages in
+    return try messages.indices.map { place in
       if watch.shouldStop() { throw PipelineStopped() }
       watch.progress(label, place, messages.count, teacher.name)
-      return try scorer.probabilities(messages: messages, opening: opening, choices: choices)
+      return try scorer.probabilities(messages: messages[place], opening: opening, choices: choices)
     }
   }
 

@@ -49,7 +49,8 @@ def pairs(folder, name):
         assert [m["role"] for m in pair["prompt"]] == ["user"], pair
         assert [m["role"] for m in pair["chosen"]] == ["assistant"] == [m["role"] for m in pair["rejected"]], pair
         texts = apply_chat_template(pair, Template())
-        assert texts["prompt"].endswith("<|assistant|>\n") and texts["chosen"] != texts["rejected"], texts
+        # Two models may give the same short answer and get different scores for it, so the texts may be equal.
+        assert texts["prompt"].endswith("<|assistant|>\n") and texts["chosen"] and texts["rejected"], texts
 
 
 def main(folder):
