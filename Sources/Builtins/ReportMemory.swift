@@ -114,12 +114,8 @@ extension TrainerValue {
   }
 
   /// One update, with the evaluation that falls due after it and what the run leaves behind.
-  ///
-  /// - Parameters:
-  ///   - poll: Called between the parts of what follows the step; what it throws ends that.
-  ///   - abandon: Called within the step; what it throws drops the step. Nil: `poll`.
-  func takeStep(poll: () throws -> Void, abandon: (() throws -> Void)? = nil) throws -> ReportValue {
-    let report = value(try loop.step { if let abandon { try abandon() } else { try poll() } }, kind: .step)
+  func takeStep(poll: () throws -> Void) throws -> ReportValue {
+    let report = value(try loop.step(poll: poll), kind: .step)
     if let evaluation, loop.stepCount % evaluation.every == 0 || loop.stepCount == loop.totalSteps {
       loop.recordEvaluation(try loop.evaluate(evaluation.objective, poll: poll))
     }

@@ -23,8 +23,8 @@ func advance(_ trainer: TrainerValue, by count: Int, _ call: Call, isRun: Bool) 
     repeat {
       let began = clock.now
       session.activity.begin("step \(loop.stepCount + 1)", seconds: seconds)
-      // Asked once, it stops after this step; asked twice, it drops the step, of which nothing but scratch is lost.
-      let value = try trainer.takeStep(poll: call.poll) { if call.context.isAbandoning { throw Interrupted() } }
+      // Asked once, it stops when this step is done and logged; asked twice, it drops the step, of which nothing but scratch is lost.
+      let value = try trainer.takeStep { if call.context.isAbandoning { throw Interrupted() } }
       last = value
       seconds = (clock.now - began) / .seconds(1)
       if showsProgress, loop.stepCount % logEvery == 0 || loop.stepCount == end {

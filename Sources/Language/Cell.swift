@@ -70,6 +70,8 @@ public final class Journal {
   private var summaries: [Int: String] = [:]
   private var order: [(number: Int, bytes: Int)] = []
   private var next = 1
+  /// Where in `cells` the newest cell of a text is.
+  private var lastWithText: [String: Int] = [:]
 
   /// The number that the next cell gets.
   public var nextNumber: Int { next }
@@ -94,8 +96,11 @@ public final class Journal {
     record.standing = record.writes
     // What is only added to, as in `x += 1`, still holds what was there.
     let replaced = record.writes.subtracting(record.reads)
-    for index in cells.indices where !cells[index].isHistory {
-      cells[index].standing.subtract(replaced)
+    // A cell that gives no name touches only the one it repeats: a long session stays quick.
+    let touched = record.writes.isEmpty ? (lastWithText[record.text].map { $0..<$0 + 1 } ?? 0..<0) : cells.indices
+    lastWithText[record.text] = cells.count
+    for index in touched where !cells[index].isHistory {
+      if !replaced.isDisjoint(with: cells[index].standing) { cells[index].standing.subtract(replaced) }
       let isReplaced = !cells[index].writes.isEmpty && cells[index].standing.isEmpty
       if isReplaced || cells[index].text == record.text {
         cells[index].isHistory = true
@@ -147,6 +152,7 @@ public final class Journal {
   /// Forgets all cells and results.
   public func reset() {
     cells = []
+    lastWithText = [:]
     outputs = [:]
     summaries = [:]
     order = []

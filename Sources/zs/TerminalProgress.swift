@@ -101,7 +101,7 @@ final class TerminalProgress: ProgressSink {
       let rate = (progress.done - startDone) / elapsed
       // Who has a note says there what a step costs.
       if progress.note.isEmpty {
-        parts.append(progress.unit == "bytes" ? amount(rate, "bytes") + "/s" : compact((rate * 10).rounded() / 10) + " \(progress.unit)/s")
+        parts.append(progress.unit == "bytes" ? amount(rate, "bytes") + "/s" : tenths(rate) + " \(progress.unit)/s")
       }
       if let total = progress.total, rate > 0, progress.done < total { parts.append("ETA " + duration((total - progress.done) / rate)) }
     }
@@ -110,10 +110,16 @@ final class TerminalProgress: ProgressSink {
 
   private func amount(_ number: Double, _ unit: String) -> String {
     if unit == "bytes" {
-      return number >= 1e6 ? compact((number / 1e5).rounded() / 10) + " MB" : compact((number / 100).rounded() / 10) + " kB"
+      return number >= 1e6 ? tenths(number / 1e6) + " MB" : tenths(number / 1e3) + " kB"
     }
     return number == number.rounded() && abs(number) < 1e15 ? String(Int(number)) : compact(number)
   }
+}
+
+/// A number with at most one digit after the point.
+private func tenths(_ number: Double) -> String {
+  let rounded = (number * 10).rounded() / 10
+  return rounded == rounded.rounded() && abs(rounded) < 1e15 ? String(Int(rounded)) : "\(rounded)"
 }
 
 /// Seconds of a clock that only goes forward.
