@@ -1,7 +1,7 @@
 // Matrix products: packed, tiled, threaded; B may be weights of any type.
 // A is packed once, all k of it, and shared. C is cut into chunks of columns (and of rows where columns are few); a chunk goes
-// through k in blocks, and for each block packs its part of B and runs the micro-kernel over all tiles. Nothing is split over k,
-// so every output is one chain of fused multiply-adds whatever the blocking, the number of threads and the other rows.
+// through k in blocks, and for each block packs its part of B and runs the micro-kernel over all tiles. No task has a part of k:
+// every output is the same sum of the same chains of fused multiply-adds, whatever the blocking, the threads and the other rows.
 
 import CMachine
 
@@ -108,7 +108,8 @@ private struct Product {
   ) {
     let context = ThreadContext.current
     let blocks = (k + Self.longestBlock - 1) / Self.longestBlock
-    let unit = right.depthUnit
+    // Blocks begin where stretches do, so that chains are the same for every type of weight.
+    let unit = max(right.depthUnit, stretchLength)
     let longest = ((k + blocks - 1) / blocks + unit - 1) / unit * unit
     let rightPanels = (columns.count + tileColumns - 1) / tileColumns
     let packedRight = context.floats(.packedRight, count: rightPanels * tileColumns * longest + panelSlack)

@@ -1,5 +1,5 @@
 // Matrix products written as their definition: what the fast ones are tested against.
-// Each output is one chain of fused multiply-adds over k, in order, so the fast ones must agree bit for bit.
+// Each output is a sum of chains of fused multiply-adds, one for each stretch of k, in order; the fast ones must agree bit for bit.
 
 /// Computes C[m,n] (+)= op(A)[m,k] · op(B)[k,n], row-major; the oracle of `gemm`.
 package func naiveGemm(
@@ -9,10 +9,14 @@ package func naiveGemm(
   for row in 0..<max(m, 0) {
     for column in 0..<max(n, 0) {
       var sum = accumulate ? c[row * ldc + column] : 0
-      for index in 0..<max(k, 0) {
-        let left = transposeA ? a[index * lda + row] : a[row * lda + index]
-        let right = transposeB ? b[column * ldb + index] : b[index * ldb + column]
-        sum.addProduct(left, right)
+      for start in stride(from: 0, to: k, by: stretchLength) {
+        var chain: Float = 0
+        for index in start..<min(k, start + stretchLength) {
+          let left = transposeA ? a[index * lda + row] : a[row * lda + index]
+          let right = transposeB ? b[column * ldb + index] : b[index * ldb + column]
+          chain.addProduct(left, right)
+        }
+        sum += chain
       }
       c[row * ldc + column] = sum
     }

@@ -30,7 +30,8 @@ final class GeneratorTests: XCTestCase {
       let stepped = try Decoder(model)
       for (index, id) in ids.enumerated() {
         try stepped.step(Int32(id))
-        assertClose(logits(stepped), row(index), "token \(index)")
+        // Single rows go through other kernels, whose sums have another order.
+        assertClose(logits(stepped), row(index), absolute: 2e-5, "token \(index)")
       }
       let batched = try Decoder(model)
       try batched.read(ids[..<9].map(Int32.init))
