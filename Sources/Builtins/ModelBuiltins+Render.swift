@@ -39,7 +39,8 @@ func renderBuiltins() -> [Builtin] {
       example: "render(none, [{role: \"user\", content: \"Ahoy\"}], template: \"{% for m in messages %}<{{ m.content }}>{% endfor %}\")",
       details: """
         Rows of tokens have position, id, piece, turn (the message's index; none for what opens an answer), role, and trained: whether
-        training on the assistant alone trains the token, by the template's {% generation %} marks where it has them.
+        training on the assistant alone trains the token, by the template's {% generation %} marks where it has them. What a template
+        writes in front of the first message (BOS, a system prompt of its own) counts to that message.
         A tokenizer that puts BOS in front puts none where the template wrote one. With tools, a template named tool_use is preferred.
         """
     ) { call in

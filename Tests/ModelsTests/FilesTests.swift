@@ -77,6 +77,18 @@ final class FilesTests: XCTestCase {
     XCTAssertEqual(try again.logits(ids).values, try tied.logits(ids).values)
   }
 
+  func testEndTokensOfTheGenerationConfig() throws {
+    let folder = try TemporaryFolder()
+    let path = try TinyModel(extra: ["eos_token_id": 2]).huggingFaceFolder(in: folder)
+    XCTAssertEqual(try LanguageModel.load(path: path).configuration.eosTokenIDs, [2])
+    for (text, expected) in [("[7, 2, 5]", [2, 7, 5]), ("9", [2, 9]), ("null", [2])] {
+      try AtomicFile.write("{\"eos_token_id\": \(text), \"temperature\": 0.6}", to: path + "/generation_config.json")
+      XCTAssertEqual(try LanguageModel.load(path: path).configuration.eosTokenIDs, expected, text)
+    }
+    try AtomicFile.write("{\"eos_token_id\": [2,", to: path + "/generation_config.json")
+    XCTAssertThrowsError(try LanguageModel.load(path: path)) { XCTAssertTrue("\($0)".contains("generation_config.json"), "\($0)") }
+  }
+
   func testConversion() throws {
     let folder = try TemporaryFolder()
     let model = try LanguageModel.load(path: TinyModel().ggufFile(in: folder))
