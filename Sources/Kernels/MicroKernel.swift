@@ -11,7 +11,7 @@ import CMachine
 @inline(__always) var tileRows: Int { zs_floats_per_vector() == 16 ? 12 : 6 }
 
 /// Steps of k that one chain of multiply-adds is long.
-let stretchLength = 64
+let stretchLength = 128
 
 /// Columns of C that one micro-kernel call computes.
 @inline(__always) var tileColumns: Int { zs_floats_per_vector() == 16 ? 32 : 16 }

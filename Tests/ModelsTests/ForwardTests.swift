@@ -194,7 +194,9 @@ final class ForwardTests: XCTestCase {
       }
       let (apart, shared) = (try run(shared: false), try run(shared: true))
       XCTAssertEqual(shared.values, apart.values)
-      for (a, b) in zip(shared.gradients, apart.gradients) { assertClose(a, b, absolute: 5e-6) }
+      // Sums over the same terms in another order: what cancels leaves rounding of the size of the terms, not of the sum.
+      let largest = apart.gradients.joined().map(abs).max() ?? 0
+      for (a, b) in zip(shared.gradients, apart.gradients) { assertClose(a, b, absolute: 1e-6 * Double(largest), relative: 0) }
       XCTAssertEqual(try run(shared: true, checkpointing: true).gradients, shared.gradients)
     }
     let packed = PackedSequences(sequences.map { $0.map(Int32.init) }, sharesPrefixes: true)
