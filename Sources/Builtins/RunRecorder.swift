@@ -33,6 +33,8 @@ final class RunRecorder {
   /// The last update that is in the log.
   private var loggedStep: Int
   private var savedStep: Int?
+  /// The checkpoints in the folder that are of this run; others are never overwritten or pruned.
+  private var own: Set<Autosaves.Identity> = []
   private var lastSave = ContinuousClock.now
   /// Whether writing failed before: a run says so once and goes on.
   private var hasWarned = false
@@ -57,6 +59,7 @@ final class RunRecorder {
     self.session = session
     self.samples = samples
     loggedStep = trainer.loop.stepCount
+    if trainer.resumed != nil, let autosaves { own = autosaves.identities }
     // A folder that cannot be made is said now, not after five minutes.
     if let folder { try AtomicFolder.make(folder) }
     if let logFolder { try AtomicFolder.make(logFolder) }
@@ -132,8 +135,13 @@ final class RunRecorder {
     lastSave = ContinuousClock.now
     if savedStep == step { return true }
     do {
+      let others = autosaves.identities.subtracting(own)
+      if !others.isEmpty {
+        session.warn("note: \(autosaves.folder) holds checkpoints of another run; they are in \(try autosaves.setAside(others)) now")
+      }
       try trainer.save(to: autosaves.path(step: step))
       autosaves.prune()
+      own = autosaves.identities
       savedStep = step
       lastSave = ContinuousClock.now
       return true

@@ -198,6 +198,40 @@ public struct Autosaves: Sendable {
   public func prune(keeping count: Int = 2) {
     for path in all.dropLast(count) { AtomicFolder.discard(path) }
   }
+
+  /// Which checkpoints there are, so that those that somebody else writes later can be told from them.
+  public var identities: Set<Identity> {
+    Set(
+      all.compactMap { path in
+        var status = stat()
+        return stat("\(path)/\(Checkpoint.File.manifest)", &status) == 0 ? Identity(path: path, number: UInt64(status.st_ino)) : nil
+      })
+  }
+
+  /// A checkpoint as it was written once: another under the same name is another.
+  public struct Identity: Hashable, Sendable {
+    /// Where it is.
+    public let path: String
+    /// The file system's number of its manifest.
+    let number: UInt64
+  }
+
+  /// Moves checkpoints of another run into a folder of their own, `earlier-1` and so on, where `resume` finds them.
+  ///
+  /// - Returns: The folder.
+  public func setAside(_ others: Set<Identity>) throws -> String {
+    var number = 1
+    while access("\(folder)/earlier-\(number)", F_OK) == 0 { number += 1 }
+    let target = "\(folder)/earlier-\(number)"
+    try AtomicFolder.make(target)
+    for other in others {
+      let name = other.path.split(separator: "/").last.map(String.init) ?? "step"
+      guard rename(other.path, "\(target)/\(name)") == 0 else {
+        throw TrainingError("cannot move \(other.path) of an earlier run to \(target): \(String(cString: strerror(errno)))")
+      }
+    }
+    return target
+  }
 }
 
 extension LoRAOptions {

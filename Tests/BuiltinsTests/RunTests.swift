@@ -32,6 +32,34 @@ final class RunTests: XCTestCase {
     }
   }
 
+  /// A run into the folder of an earlier one, or beside one that goes on, takes nothing away.
+  func testCheckpointsOfAnotherRunAreSetAside() throws {
+    let (session, folder) = try session()
+    try session.run(
+      """
+      fn trainer(rate) = sft(p, rows, batch_size: 2, epochs: 1, learning_rate: rate, autosave: "\(folder)/run", autosave_minutes: 0)
+      t = trainer(1e-2)
+      run(t);
+      u = trainer(3e-2)
+      run(u, steps: 5);
+      """)
+    check(
+      session,
+      [
+        ("[resume(\"\(folder)/run\").step_count, resume(\"\(folder)/run\").history == u.history]", "[5, true]"),
+        ("[resume(\"\(folder)/run/earlier-1\").step_count, resume(\"\(folder)/run/earlier-1\").history == t.history]", "[6, true]"),
+      ])
+    // Two that go on from one checkpoint by turns: each keeps what it saved.
+    try session.run(
+      """
+      a = resume("\(folder)/run")
+      b = resume("\(folder)/run")
+      run(a);
+      run(b);
+      """)
+    check(session, [("[exists(\"\(folder)/run/earlier-2/step-000006\"), exists(\"\(folder)/run/step-000006\")]", "[true, true]")])
+  }
+
   func testARunLeavesEvaluationsSamplesLogsAndCheckpoints() throws {
     let (session, folder) = try session()
     try session.run(
