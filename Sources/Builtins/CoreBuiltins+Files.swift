@@ -68,8 +68,7 @@ func fileBuiltins() -> [Builtin] {
 }
 
 private func readText(_ path: String) throws -> String {
-  let file = try MappedFile(path: path)
-  guard let text = String(validating: file.bytes, as: UTF8.self) else {
+  guard let text = try FileContents.text(path) else {
     throw ZsError(kind: "file", message: "\(path) is not UTF-8 text", hint: "load reads model files; read is for text", argument: "path")
   }
   // Editors of another system put a mark at the start that is no text.

@@ -43,9 +43,7 @@ public final class ReplyLog {
   private func read() throws {
     let size = lseek(descriptor, 0, SEEK_END)
     guard size > 0 else { return }
-    // The mapping is let go before the file is cut, and not before it was searched.
-    let file = try MappedFile(path: path)
-    let whole = withExtendedLifetime(file) { (file.bytes.lastIndex(of: 0x0A) ?? -1) + 1 }
+    let whole = (try FileContents.read(path).lastIndex(of: 0x0A) ?? -1) + 1
     if whole < size, ftruncate(descriptor, off_t(whole)) != 0 { throw FormatError.system("write", path, code: errno) }
     guard whole > 0 else { return }
     let lines = try JSONLines(path: path)

@@ -105,7 +105,7 @@ private struct GGUFReader {
   }
 
   mutating func header() throws -> (version: Int, metadata: Int, tensors: Int) {
-    let magic = Array(file.bytes.prefix(4))
+    let magic = file.withBytes { Array($0.prefix(4)) }
     guard magic == Array("GGUF".utf8) else { throw notGGUF(magic) }
     position = 4
     let version = try read(UInt32.self, "the version")
@@ -124,7 +124,7 @@ private struct GGUFReader {
   private func notGGUF(_ magic: [UInt8]) -> FormatError {
     let path = file.path
     guard !magic.isEmpty else { return FormatError("\(path) is empty", hint: "get the file again") }
-    let start = file.bytes.prefix(64)
+    let start = file.withBytes { Array($0.prefix(64)) }
     if PickleFile.isPickle(start) { return PickleFile.refusal(path) }
     if start.starts(with: Array("version https://git-lfs".utf8)) {
       return FormatError("\(path) is a Git LFS pointer, not the model itself", hint: "run 'git lfs pull', or download the file itself")

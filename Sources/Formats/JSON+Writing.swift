@@ -16,8 +16,7 @@ extension JSON {
   ///
   /// - Throws: `FormatError` with file, line and column.
   public static func read(path: String, allowingNonFinite: Bool = true) throws -> JSON {
-    let file = try MappedFile(path: path)
-    return try parse(file.bytes, source: path, allowingNonFinite: allowingNonFinite)
+    try FileContents.read(path).withUnsafeBytes { try parse($0, source: path, allowingNonFinite: allowingNonFinite) }
   }
 }
 

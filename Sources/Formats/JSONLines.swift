@@ -29,8 +29,7 @@ public struct JSONLines: Sendable {
   ///
   /// - Throws: `FormatError` only if the file itself cannot be read.
   public init(path: String) throws {
-    let file = try MappedFile(path: path)
-    self.init(file.bytes, path: path)
+    self = try FileContents.read(path).withUnsafeBytes { JSONLines($0, path: path) }
   }
 
   /// Reads bytes; `path` is used in messages only.

@@ -21,16 +21,10 @@ public final class MappedFile: @unchecked Sendable {
   /// - Throws: `FormatError` if there is no such file, it is a folder, or it cannot be read.
   public init(path: String) throws {
     self.path = path
-    let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+    let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
     guard descriptor >= 0 else { throw FormatError.system("open", path, code: errno) }
     defer { close(descriptor) }
-    var status = stat()
-    guard fstat(descriptor, &status) == 0 else { throw FormatError.system("look at", path, code: errno) }
-    guard status.st_mode & S_IFMT != S_IFDIR else { throw FormatError("\(path) is a folder, not a file") }
-    guard status.st_mode & S_IFMT == S_IFREG else {
-      throw FormatError("\(path) is not a plain file", hint: "copy it to a plain file first")
-    }
-    count = Int(status.st_size)
+    count = try plainFileSize(descriptor, path)
     if count == 0 {
       // mmap refuses empty ranges; one private byte stands in, never read because count is 0.
       base = UnsafeRawPointer(UnsafeMutableRawPointer.allocate(byteCount: 1, alignment: 1))
@@ -47,6 +41,8 @@ public final class MappedFile: @unchecked Sendable {
     if count == 0 { memory.deallocate() } else { munmap(memory, count) }
   }
 
-  /// The bytes as a buffer; valid while this object lives.
-  public var bytes: UnsafeRawBufferPointer { UnsafeRawBufferPointer(start: base, count: count) }
+  /// Calls `body` with the bytes, which are valid within it.
+  public func withBytes<Result>(_ body: (UnsafeRawBufferPointer) throws -> Result) rethrows -> Result {
+    try withExtendedLifetime(self) { try body(UnsafeRawBufferPointer(start: base, count: count)) }
+  }
 }

@@ -73,7 +73,7 @@ public final class SafetensorsFile: @unchecked Sendable {
     }
     guard file.count >= 8 else { throw damaged("\(file.count) bytes cannot hold the length of a header") }
     let claimed = UInt64(littleEndian: file.base.loadUnaligned(as: UInt64.self))
-    if file.bytes.starts(with: Array("version https://git-lfs".utf8)) {
+    if file.withBytes({ $0.starts(with: Array("version https://git-lfs".utf8)) }) {
       throw FormatError("\(path) is a Git LFS pointer, not the model itself", hint: "run 'git lfs pull', or download the file itself")
     }
     guard let length = Int(exactly: claimed), length >= 2, length <= Self.headerLimit else {

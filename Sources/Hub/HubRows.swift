@@ -206,10 +206,8 @@ struct HubPages {
   private func rowsKept(_ descriptor: Int32) throws -> Int {
     let size = lseek(descriptor, 0, SEEK_END)
     guard size > 0 else { return 0 }
-    let file = try MappedFile(path: growing)
-    let (lines, end) = withExtendedLifetime(file) {
-      (file.bytes.count { $0 == 0x0A }, file.bytes.lastIndex(of: 0x0A).map { $0 + 1 } ?? 0)
-    }
+    let bytes = try FileContents.read(growing)
+    let (lines, end) = (bytes.count { $0 == 0x0A }, bytes.lastIndex(of: 0x0A).map { $0 + 1 } ?? 0)
     if end < size, ftruncate(descriptor, off_t(end)) != 0 { throw failure() }
     return lines
   }

@@ -96,11 +96,11 @@ extension LanguageModel {
       "generation_config.json",
     ]
     for name in names where access("\(path)/\(name)", F_OK) == 0 {
-      files.append((name, Array(try MappedFile(path: "\(path)/\(name)").bytes)))
+      files.append((name, try FileContents.read("\(path)/\(name)")))
     }
     for name in templateNames(in: "\(path)/additional_chat_templates") {
       let name = "additional_chat_templates/\(name)"
-      files.append((name, Array(try MappedFile(path: "\(path)/\(name)").bytes)))
+      files.append((name, try FileContents.read("\(path)/\(name)")))
     }
     if let tokenizer, !files.contains(where: { $0.name == "tokenizer.json" || $0.name == "tokenizer.model" }) {
       files += try tokenizer.huggingFaceFiles().map { ($0.name, Array($0.text.utf8)) }

@@ -35,8 +35,7 @@ public enum NotebookFile: String, CaseIterable, Sendable {
   /// Reads a file.
   public static func read(path: String) throws -> NotebookDocument {
     let format = try format(of: path)
-    let file = try MappedFile(path: path)
-    guard let text = String(validating: file.bytes, as: UTF8.self) else { throw NotebookError("\(path) is not UTF-8 text") }
+    guard let text = try FileContents.text(path) else { throw NotebookError("\(path) is not UTF-8 text") }
     do {
       return try format.read(text)
     } catch let error as NotebookError {

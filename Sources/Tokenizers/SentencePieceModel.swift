@@ -24,8 +24,7 @@ struct SentencePieceModel {
   init(path: String, configuration: TokenizerConfiguration) throws {
     self.path = path
     self.configuration = configuration
-    let file = try MappedFile(path: path)
-    var reader = ProtobufReader(Array(file.bytes)[...], source: path)
+    var reader = ProtobufReader(try FileContents.read(path)[...], source: path)
     while let (field, value) = try reader.next() {
       guard let content = value.content else { continue }
       switch field {

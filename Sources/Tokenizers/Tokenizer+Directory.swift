@@ -78,8 +78,7 @@ struct TokenizerConfiguration {
   private static func read(_ path: String) throws -> JSON { isFile(path) ? try JSON.read(path: path) : .null }
 
   private static func text(_ path: String) throws -> String {
-    let file = try MappedFile(path: path)
-    return String(decoding: file.bytes, as: UTF8.self)
+    String(decoding: try FileContents.read(path), as: UTF8.self)
   }
 
   private static func files(in folder: String) -> [String] {

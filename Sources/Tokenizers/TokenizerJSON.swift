@@ -13,8 +13,8 @@ struct TokenizerJSON {
   init(path: String, configuration: TokenizerConfiguration) throws {
     self.path = path
     self.configuration = configuration
-    let file = try MappedFile(path: path)
-    json = try JSON.parse(file.bytes, source: path, allowingNonFinite: true)
+    let bytes = try FileContents.read(path)
+    json = try bytes.withUnsafeBytes { try JSON.parse($0, source: path, allowingNonFinite: true) }
     guard let model = json["model"], model.object != nil else {
       throw TokenizerError("\(path) is no tokenizer: it has no \"model\"")
     }
@@ -22,7 +22,7 @@ struct TokenizerJSON {
       throw TokenizerError("\(path): the model type \(model["type"]?.string ?? "?") is not supported", hint: "BPE is")
     }
     // Keys that differ only in how their accents are composed are different pieces.
-    vocabulary = try JSON.entries(of: ["model", "vocab"], in: file.bytes, source: path) ?? []
+    vocabulary = try bytes.withUnsafeBytes { try JSON.entries(of: ["model", "vocab"], in: $0, source: path) } ?? []
   }
 
   func contents() throws -> Tokenizer.Contents {

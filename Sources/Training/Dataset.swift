@@ -140,9 +140,9 @@ public struct Dataset: Sendable, Equatable {
   private static func wholeFile(_ path: String, _ lines: JSONLines) throws -> [JSON]? {
     if lines.rows.count == 1, lines.problems.isEmpty { return lines.rows.first?.value.array }
     guard let first = lines.problems.first else { return nil }
-    let file = try MappedFile(path: path)
-    guard file.bytes.first(where: { $0 > 0x20 }) == UInt8(ascii: "["), first.line == 1 else { return nil }
-    return try JSON.parse(file.bytes, source: path).array
+    let bytes = try FileContents.read(path)
+    guard bytes.first(where: { $0 > 0x20 }) == UInt8(ascii: "["), first.line == 1 else { return nil }
+    return try bytes.withUnsafeBytes { try JSON.parse($0, source: path) }.array
   }
 }
 

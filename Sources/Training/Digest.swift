@@ -10,7 +10,7 @@ public enum Digest {
   public static func file(_ path: String) throws -> String {
     let file = try MappedFile(path: path)
     var hash = SHA256()
-    hash.update(bufferPointer: file.bytes)
+    file.withBytes { hash.update(bufferPointer: $0) }
     return hexadecimal(hash.finalize())
   }
 

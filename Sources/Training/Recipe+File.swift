@@ -9,8 +9,7 @@ extension Recipe {
   ///
   /// - Parameter method: Which trainer it is for; nil: what its keys and its path say.
   public init(path: String, method: Method? = nil) throws {
-    let file = try MappedFile(path: path)
-    guard let text = String(validating: file.bytes, as: UTF8.self) else { throw TrainingError("\(path) is not UTF-8 text") }
+    guard let text = try FileContents.text(path) else { throw TrainingError("\(path) is not UTF-8 text") }
     let node: Node?
     do {
       node = try Yams.compose(yaml: text)

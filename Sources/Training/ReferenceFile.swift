@@ -27,9 +27,9 @@ public final class ReferenceFile {
     path = (folder.hasSuffix("/") ? folder : folder + "/") + "reference-\(fingerprint).jsonl"
     if mkdir(folder, 0o777) != 0, errno != EEXIST { throw FormatError.system("make the folder", folder, code: errno) }
     guard access(path, F_OK) == 0 else { return }
-    let file = try MappedFile(path: path)
-    isTorn = file.bytes.last.map { $0 != UInt8(ascii: "\n") } ?? false
-    for row in JSONLines(file.bytes, path: path).rows {
+    let bytes = try FileContents.read(path)
+    isTorn = bytes.last.map { $0 != UInt8(ascii: "\n") } ?? false
+    for row in bytes.withUnsafeBytes({ JSONLines($0, path: path) }).rows {
       guard let pair = row.value["pair"]?.string, let chosen = row.value["chosen"]?.array, let rejected = row.value["rejected"]?.array
       else {
         continue

@@ -68,8 +68,7 @@ public final class RunLog {
     if table.wasEmpty {
       try table.append(Array((["time"] + columns).map(csvField).joined(separator: ",").utf8) + [0x0A])
     } else {
-      let file = try MappedFile(path: path)
-      let head = withExtendedLifetime(file) { String(decoding: file.bytes.prefix { $0 != 0x0A }, as: UTF8.self) }
+      let head = String(decoding: try FileContents.read(path).prefix { $0 != 0x0A }, as: UTF8.self)
       self.columns = head.split(separator: ",").dropFirst().map(String.init)
     }
     events = try TensorBoardWriter(folder: folder, time: time)

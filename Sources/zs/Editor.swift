@@ -16,8 +16,7 @@ enum Editor {
     guard status == 0 else {
       throw ZsError(kind: "file", message: "the editor '\(chosen)' failed", hint: "set EDITOR to one that is installed")
     }
-    let file = try MappedFile(path: path)
-    guard let edited = String(validating: file.bytes, as: UTF8.self) else {
+    guard let edited = try FileContents.text(path) else {
       throw ZsError(kind: "file", message: "what the editor left is not UTF-8 text")
     }
     let result = edited.trimmed()

@@ -98,8 +98,7 @@ final class Host {
     } else if !path.hasPrefix("/"), let base, let slash = base.lastIndex(of: "/") {
       full = String(base[...slash]) + path
     }
-    let file = try MappedFile(path: full)
-    guard let text = String(validating: file.bytes, as: UTF8.self) else {
+    guard let text = try FileContents.text(full) else {
       throw ZsError(kind: "file", message: "\(path) is not UTF-8 text")
     }
     guard let resolved = realpath(full, nil) else { return (full, text) }

@@ -63,8 +63,7 @@ setrlimit(__rlimit_resource_t(RLIMIT_AS.rawValue), &limit)
 
 do {
   if arguments[2] == "replay" {
-    let file = try MappedFile(path: arguments[3])
-    let bytes = withExtendedLifetime(file) { Array(file.bytes) }
+    let bytes = try FileContents.read(arguments[3])
     let count = bytes.count < 8 ? 0 : (0..<8).reduce(0) { $0 | Int(bytes[$1]) << (8 * $1) }
     let input = Array(bytes.dropFirst(8).prefix(count))
     print("\(input.count) bytes: \(String(decoding: input.prefix(300), as: UTF8.self).debugDescription)")

@@ -7,10 +7,7 @@ extension FuzzTarget {
   ///
   /// - Parameter fixtures: The folder of tokenizer files, `Tests/TokenizersTests/Fixtures`.
   public func mutator(fixtures: String) throws -> Mutator {
-    let files = try fixtureNames.map { name -> [UInt8] in
-      let file = try MappedFile(path: "\(fixtures)/\(name)")
-      return withExtendedLifetime(file) { Array(file.bytes) }
-    }
+    let files = try fixtureNames.map { try FileContents.read("\(fixtures)/\($0)") }
     return Mutator(corpus: texts.map { Array($0.utf8) } + binaries + files, words: words.map { Array($0.utf8) })
   }
 

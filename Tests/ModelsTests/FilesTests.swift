@@ -70,6 +70,12 @@ final class FilesTests: XCTestCase {
       XCTAssertEqual(again.configuration.slidingWindow, 5)
       assertClose(try again.logits(ids).values, expected)
     }
+    // What stands beside the weights comes along as it is.
+    let source = try TinyModel().huggingFaceFolder(in: folder)
+    let note = Array("{\"pad_token\": \"\(String(repeating: "é", count: 100_000))\"}".utf8)
+    try AtomicFile.write(note, to: source + "/special_tokens_map.json")
+    try LanguageModel.load(path: source).save(to: folder.path + "/copy")
+    XCTAssertEqual(try FileContents.read(folder.path + "/copy/special_tokens_map.json"), note)
     let tied = try LanguageModel.load(path: TinyModel(isTied: true).huggingFaceFolder(in: folder, type: .bf16))
     try tied.save(to: "\(folder.path)/tied")
     let again = try LanguageModel.load(path: "\(folder.path)/tied")

@@ -1,0 +1,49 @@
+// A whole file read into memory: for everything but weights. A copy cannot be pulled away by another process that cuts the file,
+// as the pages of a mapped one can, and it needs nobody to keep a mapping alive.
+
+#if canImport(Darwin)
+  import Darwin
+#else
+  import Glibc
+#endif
+
+/// Reading files whole.
+public enum FileContents {
+  /// The bytes of the file at `path`.
+  ///
+  /// - Throws: `FormatError` if there is no such file, it is no plain file, or it cannot be read.
+  public static func read(_ path: String) throws -> [UInt8] {
+    let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
+    guard descriptor >= 0 else { throw FormatError.system("open", path, code: errno) }
+    defer { close(descriptor) }
+    let size = try plainFileSize(descriptor, path)
+    return try [UInt8](unsafeUninitializedCapacity: size) { buffer, count in
+      while count < size {
+        let found = readBytes(descriptor, buffer.baseAddress.map { $0 + count }, size - count)
+        if found < 0, errno == EINTR { continue }
+        guard found >= 0 else { throw FormatError.system("read", path, code: errno) }
+        if found == 0 { return }
+        count += found
+      }
+    }
+  }
+
+  /// The text of the file at `path`; nil where it is not UTF-8.
+  public static func text(_ path: String) throws -> String? { String(validating: try read(path), as: UTF8.self) }
+}
+
+/// The length of an open file, which must be a plain one.
+func plainFileSize(_ descriptor: Int32, _ path: String) throws -> Int {
+  var status = stat()
+  guard fstat(descriptor, &status) == 0 else { throw FormatError.system("look at", path, code: errno) }
+  guard status.st_mode & S_IFMT != S_IFDIR else { throw FormatError("\(path) is a folder, not a file") }
+  guard status.st_mode & S_IFMT == S_IFREG else {
+    throw FormatError("\(path) is not a plain file", hint: "copy it to a plain file first")
+  }
+  return Int(status.st_size)
+}
+
+/// `read` of the system, which `FileContents.read` hides.
+private func readBytes(_ descriptor: Int32, _ target: UnsafeMutablePointer<UInt8>?, _ count: Int) -> Int {
+  read(descriptor, target, count)
+}
