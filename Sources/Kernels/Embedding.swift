@@ -12,14 +12,14 @@ public func embeddingForward(table: WeightView, ids: UnsafePointer<Int32>, count
   }
 }
 
-/// Gradient of `embeddingForward`: adds row i of `dout` to row `ids[i]` of `dtable`.
+/// Gradient of `embeddingForward`: adds row i of `dout` to row `ids[i]` of `dtable`; a negative id has no row.
 ///
 /// A task owns a block of columns and walks the rows in order, since a row may be named more than once.
 public func embeddingBackward(
   dout: UnsafePointer<Float>, ids: UnsafePointer<Int32>, count: Int, columns: Int, dtable: UnsafeMutablePointer<Float>
 ) {
   ThreadPool.shared.forEachRange(of: columns, grain: 256) { range in
-    for row in 0..<count {
+    for row in 0..<count where ids[row] >= 0 {
       let from = dout + row * columns + range.lowerBound
       let to = dtable + Int(ids[row]) * columns + range.lowerBound
       forEachLanes(range.count) { index in

@@ -46,7 +46,9 @@ extension LanguageModel {
   public func hiddenStates(_ ids: [Int32], documents: [AttentionDocument]? = nil, options: ForwardOptions = .init()) throws -> Tensor {
     let documents = documents ?? [AttentionDocument(0..<ids.count)]
     let batch = try PackedTokens(ids, documents, self)
-    var x = try noisy(embedding(weights.embedding, ids), documents.map(\.tokens), options)  // (T, C)
+    // transformers makes pad_token_id the embedding's padding_idx: as an input that token does not learn. It is often the end of a turn.
+    let embedded = try embedding(weights.embedding, ids, paddingID: configuration.padTokenID.flatMap(Int32.init(exactly:)))
+    var x = try noisy(embedded, documents.map(\.tokens), options)  // (T, C)
     for layer in 0..<configuration.numHiddenLayers {
       try SafePoint.pass()
       if options.checkpointing {

@@ -38,16 +38,19 @@ public func linear(_ x: Tensor, _ weight: Weight) throws -> Tensor {
 }
 
 /// The rows `ids` of a weight as floats: (count,) → (count, columns).
-public func embedding(_ weight: Weight, _ ids: [Int32]) throws -> Tensor {
+///
+/// - Parameter paddingID: A token whose row gets no gradient from here, as PyTorch's `Embedding` has it for its `padding_idx`.
+public func embedding(_ weight: Weight, _ ids: [Int32], paddingID: Int32? = nil) throws -> Tensor {
   if let wrong = ids.first(where: { $0 < 0 || $0 >= weight.rows }) {
     throw TensorError("embedding: token \(wrong) is not in a vocabulary of \(weight.rows)", hint: "ids go from 0 to \(weight.rows - 1)")
   }
   let output = try Tensor(shape: [ids.count, weight.columns])
   embeddingForward(table: weight.view, ids: ids, count: ids.count, out: output.pointer)
   guard let table = weight.tensor else { return output }
+  let learning = ids.map { $0 == paddingID ? -1 : $0 }
   return Tensor.record("embedding", output: output, inputs: [table]) { pass in
     let dtable = try pass.gradient(0)
-    embeddingBackward(dout: pass.dout.pointer, ids: ids, count: ids.count, columns: weight.columns, dtable: dtable.pointer)
+    embeddingBackward(dout: pass.dout.pointer, ids: learning, count: ids.count, columns: weight.columns, dtable: dtable.pointer)
   }
 }
 

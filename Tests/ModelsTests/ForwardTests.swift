@@ -167,6 +167,22 @@ final class ForwardTests: XCTestCase {
     XCTAssertNotEqual(first.values, try run(nil, false).values)
   }
 
+  /// The token that config.json names as padding learns as an output only, as in transformers.
+  func testThePaddingTokenDoesNotLearnAsAnInput() throws {
+    let sequence = [5, 7, 5, 9, 7, 2]
+    func rows(padding: Int?) throws -> [Float] {
+      let extra: [String: JSON] = padding.map { ["pad_token_id": .int(Int64($0))] } ?? [:]
+      let folder = try TemporaryFolder()
+      let model = try LanguageModel.load(path: TinyModel(extra: extra).huggingFaceFolder(in: folder)).unfrozen()
+      let table = try XCTUnwrap(model.trainable.first { $0.name == "model.embed_tokens.weight" }).tensor
+      let slope = try gradients(of: try model.tokenLogProbs([sequence], scoredFrom: [1]).sum(), with: [table])[0]
+      return [5, 7, 9].map { slope.values[$0 * table.shape[1]] }
+    }
+    let (all, without) = (try rows(padding: nil), try rows(padding: 7))
+    XCTAssertTrue(all.allSatisfy { $0 != 0 })
+    XCTAssertEqual(without, [all[0], 0, all[2]])
+  }
+
   func testPackedSequencesSeeOnlyThemselves() throws {
     let model = try load()
     let others = [[4, 5, 6, 7, 8], Array(ids.reversed()), [9, 9]]

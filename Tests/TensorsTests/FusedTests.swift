@@ -98,6 +98,9 @@ final class FusedTests: XCTestCase {
     try check("embedding", [([7, 5], numbers.list(35))], naive: { table in ids.flatMap { table[0][Int($0) * 5..<Int($0) * 5 + 5] } }) {
       try embedding(Weight(tensor: $0[0]), ids)
     }
+    let table = try Tensor(parameter: [7, 5], values: numbers.list(35).map { Float($0) })
+    let slope = try gradients(of: try embedding(Weight(tensor: table), ids, paddingID: 3).sum(), with: [table])[0]
+    XCTAssertEqual((0..<7).map { slope.values[$0 * 5] }, [1, 0, 0, 0, 0, 0, 1], "the padding's row gets no gradient")
     let blocks = Blocks(numbers.list(4 * 32).map { Float($0) }, rows: 4, columns: 32, type: .q8_0)
     let rows = try embedding(Weight(view: blocks.view, owner: blocks, interleave: false), [2, 0])
     XCTAssertEqual(rows.values, (blocks.values[64..<96] + blocks.values[0..<32]).map { Float($0) })
