@@ -2,8 +2,10 @@
 
 Reads a row name per line on standard input ("prefill", "gemm:512x1536x576", ...) and answers with one JSON line:
 {"value": number, "peer": "name version"} or {"error": "..."}. More is better, except for memory rows (MiB).
-Models are made on first use and kept, so that only the work itself is timed. `scripts/bench` starts it.
+Models are made on first use and kept, so that only the work itself is timed. What is timed is what `zs bench` times, by the same rule:
+the best of some runs, at least two, for half a second (a tenth when quick); long steps run once. `scripts/bench` starts it.
 """
+import ctypes
 import json
 import os
 import resource
@@ -12,20 +14,29 @@ import time
 
 THREADS = int(os.environ.get("ZS_THREADS", "2"))
 MODEL = os.environ.get("ZS_BENCH_MODEL", "")
-SEQUENCE, PROMPT = 512, 128
+PATIENCE = 0.1 if os.environ.get("ZS_BENCH_QUICK") else 0.5
+SEQUENCE, PROMPT, LONG = 512, 128, 4000
 
 
-def seconds(work, repeat=1):
+def seconds(work):
     start = time.perf_counter()
-    for _ in range(repeat):
-        work()
-    return (time.perf_counter() - start) / repeat
+    work()
+    return time.perf_counter() - start
+
+
+def best(timed, least=2):
+    """The best of some runs of `timed`, which gives seconds: what disturbs a run only makes it slower."""
+    found, start = [], time.perf_counter()
+    while len(found) < least or time.perf_counter() - start < PATIENCE:
+        found.append(timed())
+    return min(found)
 
 
 class Torch:
     """SmolLM2-135M's shape in PyTorch, float32, weights random: the work does not depend on their values.
 
     `lora` wraps the projections of attention with peft at rank 16. The optimizer's state is made by the first step, which is not timed.
+    No cache of keys is kept, and logits are made only where they are scored.
     """
 
     def __init__(self, lora=False):
@@ -33,11 +44,11 @@ class Torch:
         import transformers
 
         torch.set_num_threads(THREADS)
-        self.torch, self.transformers = torch, transformers
+        self.torch = torch
         torch.manual_seed(0)
         configuration = transformers.LlamaConfig(
             hidden_size=576, intermediate_size=1536, num_hidden_layers=30, num_attention_heads=9, num_key_value_heads=3,
-            vocab_size=49152, tie_word_embeddings=True, max_position_embeddings=8192, rms_norm_eps=1e-5)
+            vocab_size=49152, tie_word_embeddings=True, max_position_embeddings=8192, rms_norm_eps=1e-5, attn_implementation="sdpa")
         self.model = transformers.LlamaForCausalLM(configuration).float()
         self.ids = torch.randint(0, 49152, (2, SEQUENCE))
         self.name = f"torch {torch.__version__.split('+')[0]}"
@@ -52,21 +63,21 @@ class Torch:
         self.warm = set()
 
     def log_probs(self):
-        logits = self.model(input_ids=self.ids).logits[:, PROMPT - 1 : -1]
+        logits = self.model(input_ids=self.ids, use_cache=False, logits_to_keep=SEQUENCE - PROMPT + 1).logits[:, :-1]
         return self.torch.log_softmax(logits, -1).gather(2, self.ids[:, PROMPT:, None]).squeeze(2).sum(1)
 
-    def timed(self, name, work):
+    def timed(self, name, work, least=1):
         if name not in self.warm:
             work()
             self.warm.add(name)
-        return seconds(work)
+        return best(lambda: seconds(work), least)
 
     def forward(self):
         def work():
-            with self.torch.no_grad():
-                self.model(input_ids=self.ids[:1])
+            with self.torch.inference_mode():
+                self.model(input_ids=self.ids[:1], use_cache=False)
 
-        return SEQUENCE / self.timed("forward", work)
+        return SEQUENCE / self.timed("forward", work, least=2)
 
     def update(self, loss):
         loss.backward()
@@ -74,7 +85,10 @@ class Torch:
         self.optimizer.zero_grad()
 
     def sft(self):
-        return 2 * SEQUENCE / self.timed("sft", lambda: self.update(self.model(input_ids=self.ids, labels=self.ids).loss))
+        def work():
+            self.update(self.model(input_ids=self.ids, labels=self.ids, use_cache=False).loss)
+
+        return 2 * SEQUENCE / self.timed("sft", work)
 
     def reference_log_probs(self):
         with self.torch.no_grad():
@@ -100,60 +114,135 @@ class TorchLoRA(Torch):
 
 
 class Llama:
-    """llama.cpp on the same GGUF file."""
+    """llama.cpp on the same GGUF file through its C interface, with flash attention or without, whichever is faster here.
+
+    Keys and values are half-precision, its default.
+    """
 
     def __init__(self):
         import llama_cpp
 
-        self.llama_cpp = llama_cpp
+        self.c = llama_cpp
+        self.quiet = llama_cpp.llama_log_callback(lambda level, text, data: None)
+        llama_cpp.llama_log_set(self.quiet, ctypes.c_void_p(0))
+        llama_cpp.llama_backend_init()
         self.name = f"llama.cpp (llama-cpp-python {llama_cpp.__version__})"
-        self.load_seconds = seconds(self.open)
+        self.model = self.load()
+        self.vocabulary = llama_cpp.llama_vocab_n_tokens(llama_cpp.llama_model_get_vocab(self.model))
+        self.contexts = {}
+        self.chosen = {}
 
-    def open(self, context=1024):
-        self.model = self.llama_cpp.Llama(
-            model_path=MODEL, n_ctx=context, n_batch=512, n_ubatch=512, n_threads=THREADS, n_threads_batch=THREADS, verbose=False)
+    def load(self):
+        model = self.c.llama_model_load_from_file(MODEL.encode(), self.c.llama_model_default_params())
+        if not model:
+            raise ValueError(f"llama.cpp cannot load {MODEL}")
+        return model
+
+    def context(self, flash, room):
+        if (flash, room) not in self.contexts:
+            options = self.c.llama_context_default_params()
+            options.n_ctx, options.n_batch, options.n_ubatch = room, 512, 512
+            options.n_threads = options.n_threads_batch = THREADS
+            options.flash_attn_type = flash
+            context = self.c.llama_init_from_model(self.model, options)
+            if not context:
+                raise ValueError("llama.cpp made no context")
+            self.contexts[flash, room] = context
+        return self.contexts[flash, room]
+
+    def cut(self, context, length):
+        """Forgets all tokens from `length` on."""
+        self.c.llama_memory_seq_rm(self.c.llama_get_memory(context), 0, length, -1)
+
+    def read(self, context, ids):
+        for first in range(0, len(ids), 512):
+            part = ids[first : first + 512]
+            tokens = (self.c.llama_token * len(part))(*part)
+            if self.c.llama_decode(context, self.c.llama_batch_get_one(tokens, len(part))) != 0:
+                raise ValueError("llama_decode failed")
+        self.c.llama_get_logits(context)  # waits until they are there
+
+    def ids(self, count, factor=7919):
+        return [i * factor % self.vocabulary for i in range(count)]
+
+    def fastest(self, row, measure):
+        """The rate with the kind of attention that was faster the first time."""
+        if row not in self.chosen:
+            rates = {flash: measure(flash) for flash in (0, 1)}
+            self.chosen[row] = max(rates, key=rates.get)
+        return measure(self.chosen[row])
 
     def prefill(self):
-        ids = [(i * 7919) % 49000 + 10 for i in range(SEQUENCE)]
-        self.model.reset()
-        return SEQUENCE / seconds(lambda: self.model.eval(ids))
+        def measure(flash):
+            context, ids = self.context(flash, 1024), self.ids(SEQUENCE)
 
-    def decode(self, tokens=64):
-        self.model.reset()
-        self.model.eval([(i * 7919) % 49000 + 10 for i in range(16)])
+            def timed():
+                self.cut(context, 0)
+                return seconds(lambda: self.read(context, ids))
 
-        def work():
-            for i in range(tokens):
-                self.model.eval([(i * 104729) % 49000 + 10])
+            return SEQUENCE / best(timed)
 
-        return tokens / seconds(work)
+        return self.fastest("prefill", measure)
+
+    def decode(self, start=16, count=64, least=3):
+        def measure(flash):
+            context = self.context(flash, 1024 if start < 512 else start + 512)
+            self.cut(context, 0)
+            self.read(context, self.ids(start))
+            ids = self.ids(count, 104729)
+
+            def timed():
+                self.cut(context, start)
+                return seconds(lambda: [self.read(context, [id]) for id in ids])
+
+            return count / best(timed, least)
+
+        return self.fastest(f"decode {start}", measure)
+
+    def loading(self):
+        def timed():
+            start = time.perf_counter()
+            model = self.load()
+            spent = time.perf_counter() - start
+            self.c.llama_model_free(model)
+            return spent
+
+        return 1 / best(timed)
 
 
 def gemm(shape):
-    """The better of OpenBLAS (numpy) and MKL (torch), GFLOP/s."""
+    """The better of OpenBLAS (numpy) and MKL (torch), GFLOP/s, into memory that is there already."""
     import numpy
     import torch
 
+    torch.set_num_threads(THREADS)
     m, n, k = (int(x) for x in shape.split("x"))
     a, b = numpy.random.rand(m, k).astype("float32"), numpy.random.rand(k, n).astype("float32")
-    ta, tb = torch.from_numpy(a), torch.from_numpy(b)
-    repeat = max(1, int(2e10 / (2 * m * n * k)))
+    c = numpy.empty((m, n), "float32")
+    ta, tb, tc = torch.from_numpy(a), torch.from_numpy(b), torch.from_numpy(c)
     rates = {}
-    for name, work in (("OpenBLAS", lambda: a @ b), ("MKL", lambda: ta @ tb)):
+    for name, work in (("OpenBLAS", lambda: numpy.matmul(a, b, out=c)), ("MKL", lambda: torch.mm(ta, tb, out=tc))):
         work()
-        rates[name] = 2e-9 * m * n * k / seconds(work, repeat)
-    best = max(rates, key=rates.get)
-    return rates[best], best
+        rates[name] = 2e-9 * m * n * k / best(lambda: seconds(work))
+    better = max(rates, key=rates.get)
+    return rates[better], better
 
 
-def tokenizer():
-    """Hugging Face tokenizers, MB/s of English on one thread."""
-    import transformers
+class Tokenizer:
+    """Hugging Face tokenizers, on one thread, line by line and without offsets: several times as fast as the whole text at once."""
 
-    os.environ["TOKENIZERS_PARALLELISM"] = "false"
-    fast = transformers.AutoTokenizer.from_pretrained(os.path.dirname(MODEL), gguf_file=os.path.basename(MODEL))
-    text = english(1 << 20)
-    return len(text) / 1e6 / seconds(lambda: fast.backend_tokenizer.encode(text)), "tokenizers"
+    def __init__(self):
+        os.environ["TOKENIZERS_PARALLELISM"] = "false"
+        import tokenizers
+        import transformers
+
+        self.name = f"tokenizers {tokenizers.__version__}"
+        loaded = transformers.AutoTokenizer.from_pretrained(os.path.dirname(MODEL), gguf_file=os.path.basename(MODEL))
+        self.fast = loaded.backend_tokenizer
+        self.lines = english(1 << 20).splitlines(keepends=True)
+
+    def rate(self):
+        return sum(map(len, self.lines)) / 1e6 / best(lambda: seconds(lambda: self.fast.encode_batch_fast(self.lines)))
 
 
 def english(size):
@@ -171,24 +260,21 @@ def measure(name, peers):
 
     if name.startswith("gemm:"):
         return gemm(name[5:])
-    if name in ("prefill", "decode"):
-        llama = peer(Llama)
-        return getattr(llama, name)(), llama.name
-    if name == "load":
-        llama = peer(Llama)
-        return 1 / seconds(llama.open), llama.name
-    if name == "tokenizer":
-        return tokenizer()
     if name.startswith("memory:"):
         _, peer_name = measure(name[7:], peers)
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, peer_name
-    if name in ("forward", "sft", "dpo"):
-        torch = peer(Torch)
-        return (torch.dpo(cached=False) if name == "dpo" else getattr(torch, name)()), torch.name
-    if name in ("sft:lora", "dpo:lora"):
-        torch = peer(TorchLoRA)
-        return (torch.dpo(cached=True) if name == "dpo:lora" else torch.sft()), torch.name
-    raise ValueError(f"no row named {name}")
+    if name == "tokenizer":
+        return peer(Tokenizer).rate(), peer(Tokenizer).name
+    llama = {"prefill": lambda p: p.prefill(), "decode": lambda p: p.decode(), "decode:7b": lambda p: p.decode(count=16),
+             "decode:long": lambda p: p.decode(start=LONG, count=32, least=2), "load": lambda p: p.loading()}
+    if name in llama:
+        return llama[name](peer(Llama)), peer(Llama).name
+    torch = {"forward": lambda p: p.forward(), "sft": lambda p: p.sft(), "sft:lora": lambda p: p.sft(),
+             "dpo": lambda p: p.dpo(cached=False), "dpo:lora": lambda p: p.dpo(cached=True)}
+    if name not in torch:
+        raise ValueError(f"no row named {name}")
+    kind = TorchLoRA if name.endswith(":lora") else Torch
+    return torch[name](peer(kind)), peer(kind).name
 
 
 def main():

@@ -16,6 +16,8 @@ struct BenchRow {
   var limit: Double?
   /// Other figures of the same work: one thread, the naive twin, seconds.
   var more: [(name: String, value: Double)] = []
+  /// The most memory that the process had held when the row was done, in MiB.
+  var peakMebibytes = 0.0
 
   var share: Double? { limit.map { value / $0 } }
 }
@@ -30,12 +32,15 @@ struct Ceilings {
 final class Bench {
   let isQuick: Bool
   let host: Host
+  /// The file of the model that is measured; nil: SmolLM2.
+  let modelPath: String?
   private var limits: [Int: Ceilings] = [:]
   var loaded: LanguageModel?
 
-  init(isQuick: Bool, host: Host) {
+  init(isQuick: Bool, host: Host, modelPath: String? = nil) {
     self.isQuick = isQuick
     self.host = host
+    self.modelPath = modelPath
   }
 
   /// The machine's ceilings for a number of threads: measured anew beside each row, the highest so far counts.
@@ -73,6 +78,15 @@ final class Bench {
   /// All rows that there are, in the order they are printed.
   static var rows: [Row] { KernelBench.rows + ModelBench.rows + LanguageBench.rows }
 
+  /// The rows that names mean: a row's own name means it alone, any other those that begin with it and a colon; nil where it means none.
+  static func rows(named names: [String]) -> [Row]? {
+    if names.isEmpty { return rows }
+    let own = Set(rows.map(\.name))
+    func means(_ name: String, _ row: Row) -> Bool { own.contains(name) ? row.name == name : row.name.hasPrefix(name + ":") }
+    guard names.allSatisfy({ name in rows.contains { means(name, $0) } }) else { return nil }
+    return rows.filter { row in names.contains { means($0, row) } }
+  }
+
   /// The most memory the process ever held, in MiB.
   static func peakMebibytes() -> Double {
     var usage = rusage()
@@ -94,7 +108,7 @@ extension BenchRow {
     var members: [(String, JSON)] = [("name", .string(name)), ("value", .double(value)), ("unit", .string(unit))]
     if let limit, let share { members += [("limit", .double(limit)), ("share", .double(share))] }
     members += more.map { ($0.name.split(separator: " ").joined(separator: "_"), .double($0.value)) }
-    members.append(("peak_mib", .double(Bench.peakMebibytes())))
+    members.append(("peak_mib", .double(peakMebibytes)))
     return .object(.init(uniqueKeysWithValues: members))
   }
 }

@@ -12,19 +12,29 @@ struct BenchCommand: ParsableCommand {
 
   @Flag(help: "Print one JSON line.") var json = false
   @Flag(help: "Measure for a shorter time.") var quick = false
-  @Option(parsing: .upToNextOption, help: "Only rows of these names, or that begin with them and a colon.") var only: [String] = []
+  @Option(parsing: .upToNextOption, help: "Only rows of these names, or of these groups: gemm, matvec, loop.") var only: [String] = []
+  @Option(help: "The .gguf file or folder of the model to measure; without it, SmolLM2.") var model: String?
+
+  func validate() throws {
+    if Bench.rows(named: only) == nil {
+      let known = Bench.rows.map(\.name)
+      let wrong = only.filter { name in !known.contains { $0 == name || $0.hasPrefix(name + ":") } }
+      throw ValidationError("no row is called \(wrong.joined(separator: " or ")); rows are " + known.joined(separator: ", "))
+    }
+  }
 
   func run() throws {
     Interrupt.install(isScript: true)
-    let wanted = Bench.rows.filter { row in only.isEmpty || only.contains { row.name == $0 || row.name.hasPrefix($0 + ":") } }
-    if wanted.isEmpty { throw ValidationError("no row of that name; rows are " + Bench.rows.map(\.name).joined(separator: ", ")) }
-    let bench = Bench(isQuick: quick, host: Host(isInteractive: false, printing: json ? .aside : .standard))
+    let wanted = Bench.rows(named: only) ?? []
+    let bench = Bench(isQuick: quick, host: Host(isInteractive: false, printing: json ? .aside : .standard), modelPath: model)
     var rows: [BenchRow] = []
     for row in wanted {
       if Interrupt.presses > 0 { throw ArgumentParser.ExitCode(ExitStatus.interrupted) }
       bench.host.progress.update(Progress(row.name, done: Double(rows.count), total: Double(wanted.count), unit: "rows"))
       do {
-        rows.append(try row.measure(bench))
+        var measured = try row.measure(bench)
+        measured.peakMebibytes = Bench.peakMebibytes()
+        rows.append(measured)
       } catch {
         throw ZsCommand.refuse(error)
       }

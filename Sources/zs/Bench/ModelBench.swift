@@ -16,14 +16,22 @@ enum ModelBench {
 
   static var rows: [Bench.Row] {
     [
-      ("prefill", prefill), ("decode", decode), ("decode:long", decodeLong), ("decode:batch", decodeBatch),
+      ("prefill", prefill), ("decode", decode), ("decode:long", { try decodeLong($0, "decode:long", .f16) }),
+      ("decode:long:f32", { try decodeLong($0, "decode:long:f32", .f32) }), ("decode:batch", decodeBatch),
       ("forward", forward), ("sft", { try sft($0, isLoRA: false) }),
       ("sft:lora", { try sft($0, isLoRA: true) }),
       ("dpo", { try dpo($0, isLoRA: false) }), ("dpo:lora", { try dpo($0, isLoRA: true) }), ("tokenizer", tokenizer), ("load", load),
     ]
   }
 
-  private static func ids(_ count: Int, from: Int = 0) -> [Int] { (from..<from + count).map { ($0 * 7919) % 49000 + 10 } }
+  /// Tokens of the model all over its vocabulary; `from` where another text begins.
+  private static func ids(_ model: LanguageModel, _ count: Int, from: Int = 0, factor: Int = 7919) -> [Int] {
+    (from..<from + count).map { ($0 * factor) % model.configuration.vocabularySize }
+  }
+
+  private static func tokens(_ model: LanguageModel, _ count: Int, factor: Int = 7919) -> [Int32] {
+    ids(model, count, factor: factor).map { Int32($0) }
+  }
 
   /// Products per token of the blocks, and of the output layer.
   private static func weights(_ model: LanguageModel) -> (blocks: Double, head: Double) {
@@ -38,7 +46,7 @@ enum ModelBench {
   private static func prefill(_ bench: Bench) throws -> BenchRow {
     let model = try bench.model()
     let decoder = try Decoder(model, capacity: sequence)
-    let ids = ids(sequence).map { Int32($0) }
+    let ids = tokens(model, sequence)
     let seconds = try bench.bestSeconds {
       decoder.cache.truncate(to: 0)
       try decoder.read(ids)
@@ -50,44 +58,39 @@ enum ModelBench {
     )
   }
 
-  /// 64 tokens, one by one, after 16.
+  /// 64 tokens, one by one, after 16; 16 of a model so large that each takes long.
   private static func decode(_ bench: Bench) throws -> BenchRow {
     let model = try bench.model()
     let decoder = try Decoder(model, capacity: sequence)
-    let start = ids(16).map { Int32($0) }
-    let tokens = (0..<64).map { Int32(($0 * 104_729) % 49000 + 10) }
+    let start = tokens(model, 16)
+    let next = tokens(model, model.weightBytes > 1 << 30 ? 16 : 64, factor: 104_729)
     var best = Double.infinity
     _ = try bench.bestSeconds(least: 3) {
       decoder.cache.truncate(to: 0)
       try decoder.read(start)
       let begin = monotonicSeconds()
-      for id in tokens { try decoder.step(id) }
+      for id in next { try decoder.step(id) }
       best = min(best, monotonicSeconds() - begin)
     }
     let limit = bench.limits(threads: bench.threads).readGigabytes * 1e9 / Double(model.weightBytes)
     return BenchRow(
-      name: "decode", value: Double(tokens.count) / best, unit: "token/s", limit: limit, more: [("ms per token", best / 64 * 1000)])
+      name: "decode", value: Double(next.count) / best, unit: "token/s", limit: limit,
+      more: [("ms per token", best / Double(next.count) * 1000)])
   }
 
-  /// 32 tokens after 4096, from a cache of half-precision keys and values; the same from one of floats beside it.
-  private static func decodeLong(_ bench: Bench) throws -> BenchRow {
+  /// 32 tokens after 4000, from a cache of half-precision keys and values or of floats.
+  private static func decodeLong(_ bench: Bench, _ name: String, _ type: AttentionCacheType) throws -> BenchRow {
     let model = try bench.model()
-    let start = ids(4096).map { Int32($0) }
-    let tokens = (0..<32).map { Int32(($0 * 104_729) % 49000 + 10) }
-    var seconds: [AttentionCacheType: Double] = [:]
-    var bytes = 0
-    for type in AttentionCacheType.allCases {
-      let decoder = try Decoder(model, cacheType: type)
-      try decoder.read(start)
-      bytes = decoder.cache.bytes
-      seconds[type] = try bench.bestSeconds {
-        decoder.cache.truncate(to: start.count)
-        for id in tokens { try decoder.step(id) }
-      }
+    let start = tokens(model, 4000)
+    let next = tokens(model, 32, factor: 104_729)
+    let decoder = try Decoder(model, cacheType: type)
+    try decoder.read(start)
+    let seconds = try bench.bestSeconds {
+      decoder.cache.truncate(to: start.count)
+      for id in next { try decoder.step(id) }
     }
-    let speed = { (type: AttentionCacheType) in Double(tokens.count) / (seconds[type] ?? .infinity) }
-    let limit = bench.limits(threads: bench.threads).readGigabytes * 1e9 / Double(model.weightBytes + bytes)
-    return BenchRow(name: "decode:long", value: speed(.f16), unit: "token/s", limit: limit, more: [("f32 cache", speed(.f32))])
+    let limit = bench.limits(threads: bench.threads).readGigabytes * 1e9 / Double(model.weightBytes + decoder.cache.bytes)
+    return BenchRow(name: name, value: Double(next.count) / seconds, unit: "token/s", limit: limit)
   }
 
   /// 32 tokens of each of 8 sequences at once, after 16; one sequence alone beside it.
@@ -95,7 +98,7 @@ enum ModelBench {
     let model = try bench.model()
     let width = 8
     let decoder = try BatchDecoder(model, width: width)
-    let start = ids(16).map { Int32($0) }
+    let start = tokens(model, 16)
     let caches = try (0..<width).map { _ in
       let one = try Decoder(model)
       try one.read(start)
@@ -106,7 +109,7 @@ enum ModelBench {
       try bench.bestSeconds {
         for cache in caches { cache.truncate(to: start.count) }
         for step in 0..<steps {
-          let ids = (0..<width).map { Int32((step * 104_729 + $0 * 7919) % 49000 + 10) }
+          let ids = (0..<width).map { Int32((step * 104_729 + $0 * 7919) % model.configuration.vocabularySize) }
           try decoder.step(ids, Array(caches[..<width]))
         }
       }
@@ -120,7 +123,7 @@ enum ModelBench {
   /// Logits at every position of 512 tokens.
   private static func forward(_ bench: Bench) throws -> BenchRow {
     let model = try bench.model()
-    let ids = ids(sequence)
+    let ids = ids(model, sequence)
     let seconds = try bench.bestSeconds { _ = try withoutRecording { try model.logits(ids) } }
     let count = weights(model)
     return BenchRow(
@@ -146,12 +149,14 @@ enum ModelBench {
   /// An update on 2 × 512 tokens, every one a label.
   private static func sft(_ bench: Bench, isLoRA: Bool) throws -> BenchRow {
     let base = try bench.model()
-    let documents = (0..<2).map { SFTExample(ids: ids(sequence, from: $0 * sequence), trained: Array(repeating: true, count: sequence)) }
+    let documents = (0..<2).map {
+      SFTExample(ids: ids(base, sequence, from: $0 * sequence), trained: Array(repeating: true, count: sequence))
+    }
     var options = options()
     options.batchSize = 2
     let loop = try TrainLoop(model: policy(base, isLoRA: isLoRA), objective: SFT(examples: documents.map { [$0] }), options: options)
     try loop.step()
-    let seconds = try bench.bestSeconds { try loop.step() }
+    let seconds = try bench.bestSeconds(least: 1) { try loop.step() }
     let count = weights(base)
     // Frozen weights need no gradient of their own.
     let passes: Double = isLoRA ? 4 : 6
@@ -170,13 +175,13 @@ enum ModelBench {
     let pairs = (0..<(isLoRA ? 1 : 256)).map { number in
       let start = number * 2 * sequence
       return PreferenceExample(
-        prompt: ids(prompt, from: start), chosen: ids(sequence - prompt, from: start + prompt),
-        rejected: ids(sequence - prompt, from: start + sequence))
+        prompt: ids(base, prompt, from: start), chosen: ids(base, sequence - prompt, from: start + prompt),
+        rejected: ids(base, sequence - prompt, from: start + sequence))
     }
     let objective = try DPO(examples: pairs, options: PreferenceOptions(), reference: isLoRA ? .adaptersOff : .model(base))
     let loop = try TrainLoop(model: policy(base, isLoRA: isLoRA), objective: objective, options: options())
     try loop.step()
-    let seconds = try bench.bestSeconds { try loop.step() }
+    let seconds = try bench.bestSeconds(least: 1) { try loop.step() }
     let count = weights(base)
     let perToken = count.blocks * 2 * Double(sequence) + count.head * 2 * Double(sequence - prompt)
     let passes: Double = isLoRA ? 4 : 2 + 6
@@ -201,14 +206,20 @@ enum ModelBench {
   private static func load(_ bench: Bench) throws -> BenchRow {
     let model = try bench.model()
     let seconds = try bench.bestSeconds { _ = try LanguageModel.load(path: model.path, name: model.name) }
-    return BenchRow(name: "load", value: 1 / seconds, unit: "1/s", more: [("ms", seconds * 1000)])
+    let limit = bench.limits(threads: bench.threads).readGigabytes * 1e9 / Double(model.weightBytes)
+    return BenchRow(name: "load", value: 1 / seconds, unit: "1/s", limit: limit, more: [("ms", seconds * 1000)])
   }
 }
 
 extension Bench {
-  /// The model that is measured: SmolLM2-135M-Instruct in Q4_1, fetched on first use as `load("smollm2")` does.
+  /// The model that is measured: a file, or SmolLM2-135M-Instruct in Q4_1, fetched on first use as `load("smollm2")` does.
   func model() throws -> LanguageModel {
     if let loaded { return loaded }
+    if let modelPath {
+      let model = try LanguageModel.load(path: modelPath)
+      loaded = model
+      return model
+    }
     let result = host.interpreter.run("load(\"smollm2\");", name: "zs bench") { _ in }
     host.progress.finish()
     if let error = result.errors.first { throw error }
