@@ -26,8 +26,12 @@ final class Explanation: ObjectValue {
     let ratio = (pair.chosen.sum - pair.chosen.referenceSum) - (pair.rejected.sum - pair.rejected.referenceSum)
     beta = ratio == 0 ? 0 : pair.margin / ratio
     let beta = beta
+    // LD-DPO sums tokens past the shorter answer at a weight.
+    let shared = min(pair.chosen.logProbs.count, pair.rejected.logProbs.count)
+    let tailWeight = (value.origin?.objective as? DPO)?.options.lengthDesensitization ?? 1
     contributions = try tokenRows(value, number).compactMap { row in
-      row.delta.map { (row, beta * (row.side == "chosen" ? $0 : -$0)) }
+      let weight = beta * (row.position < shared ? 1 : tailWeight)
+      return row.delta.map { (row, weight * (row.side == "chosen" ? $0 : -$0)) }
     }
   }
 

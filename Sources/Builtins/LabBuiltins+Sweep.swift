@@ -5,7 +5,10 @@ import Models
 import Training
 
 /// Options that decide how examples are made, and so cannot change under a trainer.
-private let fixedOptions: Set<String> = ["max_length", "eval_data", "eval_every", "log_every", "snapshot_megabytes"]
+private let fixedOptions: Set<String> = [
+  "max_length", "eval_data", "eval_every", "log_every", "snapshot_megabytes", "bf16", "autosave", "autosave_minutes", "log", "samples",
+  "sample_every", "sample_tokens",
+]
 
 func sweepBuiltin(_ made: String) -> Builtin {
   Builtin(
@@ -124,8 +127,9 @@ private func forked(_ trainer: TrainerValue, under run: ValueMap, steps: Int, _ 
   var options = try source.trainOptions()
   options.snapshotBytes = 0
   let needed = trainer.loop.stepCount + steps
-  // A run longer than the trainer's own stretches its schedule, the same for all.
-  if trainer.loop.totalSteps < needed { options.maxSteps = needed }
+  // A run longer than its own options ask for stretches its schedule.
+  let own = BatchPlan(exampleCount: trainer.loop.objective.exampleCount, options: options).totalSteps(options)
+  if own < needed { options.maxSteps = needed }
   var objective = try ownObjective(of: trainer)
   if let dpo = objective as? DPO { objective = try dpo.with(try source.preferenceOptions()) }
   return try trainer.loop.fork(onto: try trainer.policy.duplicated(), objective: objective, options: options)

@@ -58,9 +58,10 @@ private func preferenceLossTensor(_ call: Call) throws -> Value {
   }
   let options = try OptionSource(call: call).preferenceOptions()
   let (chosenTokens, rejectedTokens) = (try lengths(call, "lengths_chosen", count), try lengths(call, "lengths_rejected", count))
-  if let term = options.terms.first(where: { $0.loss.needsLengths }),
-    call["lengths_chosen"].isNone || call["lengths_rejected"].isNone && term.loss != .sft && term.loss != .cpo
-  {
+  let (lacksChosen, lacksRejected) = (call["lengths_chosen"].isNone, call["lengths_rejected"].isNone)
+  if let term = options.terms.first(where: {
+    $0.loss.needsLengths && (lacksChosen || lacksRejected && $0.loss != .sft && $0.loss != .cpo)
+  }) {
     throw ZsError(
       "the loss '\(term.loss.rawValue)' is on means per token and needs the answers' lengths",
       hint: "give lengths_chosen and lengths_rejected, one number of tokens per pair")
@@ -110,7 +111,14 @@ private func implicitReward(_ call: Call) throws -> Value {
   let policy = try call.model("policy")
   let reference = try rewardReference(call, policy)
   let (prompt, completion): (JSON, JSON) = (try call["prompt"].asJSON(), try call["completion"].asJSON())
-  let rows = try Dataset(.preferences, rows: [["prompt": prompt, "chosen": completion, "rejected": completion]])
+  let isIDs = [prompt, completion].allSatisfy { $0.array?.allSatisfy { $0.int != nil } ?? false }
+  let rows = try Dataset(
+    .preferences,
+    rows: [
+      isIDs
+        ? ["prompt_ids": prompt, "chosen_ids": completion, "rejected_ids": completion]
+        : ["prompt": prompt, "chosen": completion, "rejected": completion]
+    ])
   let encoder = try ExampleEncoder(model: policy, maxLength: nil)
   let pair = try encoder.pairs(rows).examples[0]
   return .float(try call.double("beta") * logRatio(of: pair.chosen, after: pair.prompt, policy, reference))

@@ -59,6 +59,9 @@ extension Call {
         "\(found.name) is a recipe for \(found.method.rawValue), not for \(method.rawValue)",
         hint: "\(found.method.rawValue)(…, recipe: …)", argument: "recipe")
     }
+    for (name, value) in found.options {
+      try builtin.parameters.first { $0.name == name }?.check(Value(value), of: found.name)
+    }
     return found
   }
 }

@@ -3,6 +3,7 @@
 import Formats
 import Language
 import Models
+import Tensors
 import Training
 
 /// Options of dpo on its reference and on how pairs are cut.
@@ -64,21 +65,28 @@ func reference(_ call: Call, _ source: OptionSource, given: LanguageModel, polic
     throw ZsError("\(name) needs sync_ref_model: true", argument: name)
   }
   if let own { return .model(own) }
-  // Adapters can be switched off; a whole model that learns is held to the weights it began with.
-  return policy.adapters.isEmpty ? .model(given === policy ? try given.unfrozen() : given) : .adaptersOff
+  // Fresh adapters can be switched off; what learned before is held to the weights it has now.
+  if policy.adapters.isEmpty { return .model(given === policy ? try given.unfrozen() : given) }
+  let isFresh = policy.adapters.allSatisfy { adapter in adapter.b.values.allSatisfy { $0 == 0 } }
+  return isFresh ? .adaptersOff : .model(try policy.duplicated())
 }
 
 /// The reference that `sync_ref_model` asks for: a model of its own, since it moves; nil where the option is off.
 func followingReference(_ source: OptionSource, own: LanguageModel?, given: LanguageModel, policy: LanguageModel) throws -> Reference? {
   guard source.bool("sync_ref_model") else { return nil }
   let sync = ReferenceSync(mixup: try source.double("ref_model_mixup_alpha"), everySteps: try source.int("ref_model_sync_steps"))
-  guard !policy.adapters.isEmpty else { return Reference(model: try (own ?? given).unfrozen(), sync: sync) }
-  guard own == nil, sync.mixup == 1, let base = policy.base, let options = policy.loraOptions else {
+  guard policy.adapters.isEmpty || own == nil && sync.mixup == 1 else {
     throw ZsError(
       "a reference of adapters can only jump to the policy, not move part of the way: the mean of two adapters is no adapter of their rank",
       hint: "ref_model_mixup_alpha: 1 without reference:, or train the whole model", argument: "ref_model_mixup_alpha")
   }
-  return Reference(model: try base.withLoRA(options), sync: sync)
+  // Frozen like the policy, so that what moves is the same on both sides.
+  let names = Set(policy.trainable.map(\.name))
+  let model = try own?.unfrozen(freezing: { !names.contains($0) }) ?? policy.duplicated()
+  guard model.trainable.elementsEqual(policy.trainable, by: { $0.name == $1.name && $0.tensor.shape == $1.tensor.shape }) else {
+    throw ZsError("a reference that follows the policy must have its parameters", argument: "reference")
+  }
+  return Reference(model: model, sync: sync)
 }
 
 private func checkSameTokens(_ policy: LanguageModel, _ reference: LanguageModel) throws {

@@ -59,7 +59,8 @@ final class RunRecorder {
     self.session = session
     self.samples = samples
     loggedStep = trainer.loop.stepCount
-    if trainer.resumed != nil, let autosaves { own = autosaves.identities }
+    // A checkpoint saved elsewhere, such as a fork's, says nothing of whose the autosaves are.
+    if let resumed = trainer.resumed, let autosaves, resumed.folder.hasPrefix(autosaves.folder + "/") { own = autosaves.identities }
     // A folder that cannot be made is said now, not after five minutes.
     if let folder { try AtomicFolder.make(folder) }
     if let logFolder { try AtomicFolder.make(logFolder) }

@@ -87,12 +87,12 @@ private func makeSFT(_ call: Call) throws -> Value {
   let policy = try learning(given, call, source, "model")
   let maxLength = try source.int("max_length")
   let encoder = try ExampleEncoder(model: policy, maxLength: maxLength)
-  var examples = try documents(dataset, encoder, source, call)
+  let packing = source["packing"].text.flatMap { Packing(rawValue: $0) } ?? (source.bool("packing") ? .bestFitDecreasing : nil)
+  // End to end no document is too long: rows are cut where they are full.
+  let whole = packing == .concatenated ? try ExampleEncoder(model: policy, maxLength: nil) : encoder
+  let examples = try documents(dataset, whole, source, call)
   var rows = examples.examples.map { [$0] }
-  if let packing = source["packing"].text.flatMap({ Packing(rawValue: $0) }) ?? (source.bool("packing") ? .bestFitDecreasing : nil) {
-    rows = packing.rows(of: examples.examples, maxLength: maxLength, end: policy.tokenizer?.eosID)
-    examples.cut = packing == .concatenated ? 0 : examples.cut
-  }
+  if let packing { rows = packing.rows(of: examples.examples, maxLength: maxLength, end: policy.tokenizer?.eosID) }
   let trainer = TrainerValue(
     loop: try TrainLoop(model: policy, objective: SFT(examples: rows), options: options), policy: policy,
     name: "sft#\(session.number(for: "sft"))", options: resolvedOptions(source),
@@ -141,14 +141,25 @@ func evaluationObjective(
   let tokenizer = trainer.policy.tokenizer
   if let dpo = trainer.loop.objective as? DPO {
     let dataset = try datasetArgument(call, name, .preferences)
-    let pairs = try trainer.encoder.pairs(dataset, poll: call.poll).examples
+    let encoded = try trainer.encoder.pairs(dataset, poll: call.poll)
+    try tellSkipped(dataset.skipped + encoded.skipped, of: dataset, call)
+    let pairs = encoded.examples
     let objective = try DPO(examples: pairs, options: dpo.options, reference: dpo.reference)
     return (objective, ExampleTexts(dataset: dataset, tokenizer: tokenizer, pairs: pairs))
   }
   let dataset = try datasetArgument(call, name, .conversations)
   let source = OptionSource(call: call, fallback: trainer.options)
-  let rows = try documents(dataset, trainer.encoder, source, call).examples.map { [$0] }
+  let encoded = try documents(dataset, trainer.encoder, source, call)
+  try tellSkipped(dataset.skipped + encoded.skipped, of: dataset, call)
+  let rows = encoded.examples.map { [$0] }
   return (SFT(examples: rows), ExampleTexts(dataset: dataset, tokenizer: tokenizer, documents: rows))
+}
+
+/// Says which rows an evaluation leaves out.
+private func tellSkipped(_ skipped: [SkippedRow], of dataset: Dataset, _ call: Call) throws {
+  guard let first = skipped.first else { return }
+  let rows = "\(skipped.count) row\(skipped.count == 1 ? "" : "s")"
+  try Session.of(call).warn("note: \(rows) of \(dataset.name) cannot be evaluated on; line \(first.line): \(first.reason)")
 }
 
 private func setEvaluation(of trainer: TrainerValue, _ source: OptionSource) throws {

@@ -95,6 +95,12 @@ struct OptionSource {
 
   subscript(_ name: String) -> Value {
     if let value = overrides[name] { return value }
+    // Of two options that say one thing the one given counts, not the other of a recipe or trainer.
+    if let rival = ["max_steps": "epochs", "warmup_steps": "warmup_ratio"][name], !call.given(name),
+      call.given(rival) || overrides[rival] != nil
+    {
+      return none
+    }
     if let fallback, !call.given(name) { return fallback[name] ?? none }
     if !call.given(name), let value = recipe?.options[name] { return Value(value) }
     return call[name]

@@ -35,6 +35,8 @@ public final class Generator {
   public let model: LanguageModel
   /// Where its sequence stands.
   public let decoder: Decoder
+  /// When the cache was filled, in changes of weights.
+  private var changes = WeightChanges.count
 
   /// A generator that has read nothing yet, whose cache is of that type.
   public init(_ model: LanguageModel, cacheType: AttentionCacheType = .f32) throws {
@@ -65,6 +67,9 @@ public final class Generator {
   /// Brings the cache to exactly `ids`, reading only what differs; at least the last token, for its logits.
   private func readPrompt(_ ids: [Int32], _ shouldStop: () -> Bool) throws -> Bool {
     let cache = decoder.cache
+    // What was read before the model learned something is of other weights.
+    if changes != WeightChanges.count, !model.trainable.isEmpty { cache.truncate(to: 0) }
+    changes = WeightChanges.count
     var shared = 0
     while shared < min(cache.count, ids.count - 1), cache.ids[shared] == ids[shared] { shared += 1 }
     cache.truncate(to: shared)

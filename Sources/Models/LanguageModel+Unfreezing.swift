@@ -1,6 +1,7 @@
 // What of a model learns: all of it in fp32, or all but what a person freezes; and bf16 elements under an fp32 master copy.
 
 import Kernels
+import Synchronization
 import Tensors
 
 #if canImport(Darwin)
@@ -107,13 +108,18 @@ extension LanguageModel {
   ///
   /// - Parameters:
   ///   - frozen: The names of what does not learn.
+  ///   - has: Says of the name of an adapter's matrix whether it was there: a loaded adapter may be on some layers only.
   ///   - value: The elements of a frozen parameter where `frozenState()` kept them.
   public func policy(
-    _ lora: LoRAOptions?, stored storage: WeightType, frozen: Set<String>, value: (String) throws -> Tensor?
+    _ lora: LoRAOptions?, stored storage: WeightType, frozen: Set<String>, has: (String) -> Bool = { _ in true },
+    value: (String) throws -> Tensor?
   ) throws -> LanguageModel {
     var values: [String: Tensor] = [:]
     for name in frozen { values[name] = try value(name) }
-    let whole = try lora.map { try withLoRA($0) } ?? unfrozen(stored: storage, freezing: { frozen.contains($0) && values[$0] == nil })
+    let whole =
+      try lora.map { options in
+        withAdapters(try withLoRA(options).adapters.filter { has("\($0.path).lora_A.weight") }, options)
+      } ?? unfrozen(stored: storage, freezing: { frozen.contains($0) && values[$0] == nil })
     for (name, tensor) in whole.trainable {
       guard let kept = values[name] else { continue }
       guard kept.count == tensor.count else {
@@ -134,7 +140,14 @@ extension LanguageModel {
   /// Rounds master copies into what the passes read; to be called after something wrote into the parameters.
   public func parametersChanged() {
     for name in WeightName.all(configuration) { weights.matrix(name)?.refresh() }
+    WeightChanges.counter.add(1, ordering: .relaxed)
   }
+}
+
+/// How often weights that learn were changed in this process: keys and values in a cache are of one such moment.
+enum WeightChanges {
+  fileprivate static let counter = Atomic<Int>(0)
+  static var count: Int { counter.load(ordering: .relaxed) }
 }
 
 /// Whether a parameter's name is meant by a pattern: a glob where it has `*`, `?` or `[`, else any part of the name.

@@ -170,7 +170,7 @@ public final class Sampler {
   ///
   /// `top` is the largest score before the temperature.
   private func filter(top: Float) {
-    let temperature = options.temperature > 0 ? Float(options.temperature) : 1
+    let temperature = options.temperature > 0 ? max(Float(options.temperature), .leastNormalMagnitude) : 1
     for id in 0..<vocabularySize { scores[id] = (scores[id] - top) / temperature }
     expForward(x: scores, out: weights, count: vocabularySize)
     candidates.removeAll(keepingCapacity: true)

@@ -198,7 +198,11 @@ struct Selection {
       }
       common = wider
     }
-    var sums = [Int](repeating: 0, count: common.reduce(1, *))
+    let count = try Shape.count(common)
+    if let free = MemoryBudget.availableBytes(), count > free / 32 {
+      throw TensorError("index tensors that broadcast to \(Shape.text(common)) need more memory than there is")
+    }
+    var sums = [Int](repeating: 0, count: count)
     for tensor in tensors {
       let strides = Shape.broadcastStrides(tensor.shape, to: common)
       let own = Shape.strides(common)

@@ -135,13 +135,14 @@ extension Tensor {
 
   /// The matrix with a vector on its diagonal, or the diagonal of a matrix; `offset` counts diagonals to the right.
   public func diagonal(offset: Int = 0) throws -> Tensor {
-    guard rank == 1 || rank == 2, Swift.abs(offset) < 1 << 40 else {
+    guard rank == 1 || rank == 2, offset.magnitude < 1 << 40 else {
       throw TensorError("diag takes a vector or a matrix, not the shape \(Shape.text(shape))")
     }
     let side = rank == 1 ? count + Swift.abs(offset) : 0
     let matrix = rank == 1 ? [side, side] : shape
-    let first = offset >= 0 ? offset : -offset * matrix[1]
+    _ = try Shape.count(matrix)
     let length = rank == 1 ? count : Swift.max(0, Swift.min(matrix[0] + Swift.min(0, offset), matrix[1] - Swift.max(0, offset)))
+    let first = length == 0 ? 0 : offset >= 0 ? offset : -offset * matrix[1]
     let line = StridedCopy(extents: [length], steps: [matrix[1] + 1])
     let output = rank == 1 ? try Tensor.zeros(matrix) : try Tensor(shape: [length])
     if rank == 1 {

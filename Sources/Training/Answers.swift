@@ -29,6 +29,8 @@ public struct PreferenceExample: Sendable, Equatable {
 
   /// The first position with something before it.
   var scoredFrom: Int { max(1, prompt.count) }
+  /// Tokens of the chosen answer with something before them.
+  var scoredChosen: Int { prompt.count + chosen.count - scoredFrom }
 
   /// This prompt with the answers of another pair, no longer than the longer of the two pairs.
   func mismatched(with other: PreferenceExample) -> PreferenceExample {

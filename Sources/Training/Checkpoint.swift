@@ -51,6 +51,11 @@ public struct Checkpoint {
     static let evaluation = "evaluation.jsonl"
     static let base = "base.safetensors"
     static let reference = "reference.safetensors"
+    /// Everything that a checkpoint's folder may hold.
+    static let all: Set = [
+      manifest, state, start, frozen, data, evaluation, base, reference, "reference_adapter", "adapter_config.json",
+      "adapter_model.safetensors",
+    ]
   }
 
   private static let format = "zs checkpoint"
@@ -137,7 +142,9 @@ public struct Checkpoint {
   /// The policy at the start of the run, its learning parameters still to be restored.
   public func policy(on base: LanguageModel, stored: WeightType) throws -> LanguageModel {
     let kept = try file(File.frozen).map { try SafetensorsFile(path: $0) }
-    return try base.policy(lora, stored: stored, frozen: Set(frozen)) { name in
+    let state = try SafetensorsFile(path: "\(folder)/\(File.state)")
+    let has = { (name: String) in state.tensors["parameter.\(name)"] != nil || frozen.contains(name) }
+    return try base.policy(lora, stored: stored, frozen: Set(frozen), has: has) { name in
       guard let kept, let tensor = kept.tensors["parameter.\(name)"] else { return nil }
       let result = try Tensor(shape: tensor.shape)
       UnsafeMutableRawPointer(result.pointer).copyMemory(from: tensor.data, byteCount: tensor.bytes)

@@ -25,6 +25,8 @@ public final class CheckpointWriter {
   /// The last checkpoint, and the hashes of those of its files that stay the same.
   private var last: String?
   private var hashes: OrderedDictionary<String, JSON> = [:]
+  /// Which files those were: another trainer may have replaced the folder since.
+  private var identities: [String: FileIdentity] = [:]
 
   /// A writer for a trainer.
   ///
@@ -47,10 +49,15 @@ public final class CheckpointWriter {
     self.evaluation = evaluation
     last = resumed?.folder
     hashes = resumed?.files.filter { $0.key != Checkpoint.File.state } ?? [:]
+    if let resumed { for name in hashes.keys { identities[name] = FileIdentity("\(resumed.folder)/\(name)") } }
   }
 
   /// Writes a checkpoint, which replaces the folder's former one when it is whole.
   public func write(to path: String, kind: String, options: JSON, extra: JSON) throws {
+    // The folder is replaced as a whole: what is not a checkpoint's must not go with it.
+    if let other = AtomicFolder.names(in: path).first(where: { !Checkpoint.File.all.contains($0) }) {
+      throw TrainingError("\(path) holds '\(other)', which is not of a checkpoint", hint: "give a folder of its own: it is replaced as a whole")
+    }
     AtomicFolder.removeLeftovers(in: AtomicFolder.parent(of: path))
     try AtomicFolder.write(to: path) { folder in
       let needed = loop.stateBytes + (1 << 22)
@@ -59,7 +66,7 @@ public final class CheckpointWriter {
           "a checkpoint takes \(needed >> 20) MB, \(free >> 20) MB are free at \(path)", hint: "free some disk space, or save elsewhere")
       }
       try writeConstants(to: folder)
-      var files = hashes
+      var files = hashes.filter { access("\(folder)/\($0.key)", F_OK) == 0 }
       try loop.saveState(to: "\(folder)/\(Checkpoint.File.state)")
       files[Checkpoint.File.state] = .string(try Digest.file("\(folder)/\(Checkpoint.File.state)"))
       // Others can load the adapter as it is from here.
@@ -92,15 +99,23 @@ public final class CheckpointWriter {
   /// The parameters before the first update: linked, or written while they are known.
   private func writeStart(to folder: String) throws {
     let name = Checkpoint.File.start
-    if let last, hashes[name] != nil, link("\(last)/\(name)", "\(folder)/\(name)") == 0 { return }
+    if isLinked(name, folder) { return }
     hashes[name] = try loop.saveStart(to: "\(folder)/\(name)") ? .string(try Digest.file("\(folder)/\(name)")) : nil
+    identities[name] = FileIdentity("\(folder)/\(name)")
+  }
+
+  /// Links a file that is still the one this trainer wrote or read.
+  private func isLinked(_ name: String, _ folder: String) -> Bool {
+    guard let last, hashes[name] != nil, let known = identities[name], FileIdentity("\(last)/\(name)") == known else { return false }
+    return link("\(last)/\(name)", "\(folder)/\(name)") == 0
   }
 
   /// A file that is the same in every checkpoint: linked from the last one, or written.
   private func constant(_ name: String, _ folder: String, _ write: (String) throws -> Void) throws {
-    if let last, hashes[name] != nil, link("\(last)/\(name)", "\(folder)/\(name)") == 0 { return }
+    if isLinked(name, folder) { return }
     try write("\(folder)/\(name)")
     hashes[name] = .string(try Digest.file("\(folder)/\(name)"))
+    identities[name] = FileIdentity("\(folder)/\(name)")
   }
 
   private func manifest(_ kind: String, _ options: JSON, _ extra: JSON, _ files: OrderedDictionary<String, JSON>) -> CheckpointManifest {
@@ -117,6 +132,26 @@ public final class CheckpointWriter {
       "data": ["name": .string(data.dataset.name), "examples": .int(Int64(loop.objective.exampleCount))], "files": .object(files),
       "history": .array(history),
     ])
+  }
+}
+
+/// What tells a file from another that has its name later; the same for its links.
+private struct FileIdentity: Equatable {
+  let number: UInt64
+  let bytes: Int64
+  let seconds: Int
+  let nanoseconds: Int
+
+  init?(_ path: String) {
+    var status = stat()
+    guard stat(path, &status) == 0 else { return nil }
+    number = UInt64(status.st_ino)
+    bytes = Int64(status.st_size)
+    #if canImport(Darwin)
+      (seconds, nanoseconds) = (status.st_mtimespec.tv_sec, status.st_mtimespec.tv_nsec)
+    #else
+      (seconds, nanoseconds) = (status.st_mtim.tv_sec, status.st_mtim.tv_nsec)
+    #endif
   }
 }
 

@@ -75,7 +75,7 @@ public final class DPO: Objective {
     let all = batch.indices
     let losses = try preferenceLosses(
       sides.map(\.logProbs), options,
-      batch: PreferenceBatch(pairs: all.count, chosenTokens: all.reduce(0) { $0 + examples[$1].chosen.count }, klEstimate: kl))
+      batch: PreferenceBatch(pairs: all.count, chosenTokens: all.reduce(0) { $0 + examples[$1].scoredChosen }, klEstimate: kl))
 
     // d loss / d log-prob of every token: the pair's derivative times the token's weight, over the number of pairs in the update.
     let share = 1 / Double(all.count)
@@ -177,7 +177,7 @@ public final class DPO: Objective {
       referenceSum: sums.1)
     var logProbs = PairLogProbs(
       chosen: c.sum, rejected: r.sum, referenceChosen: c.referenceSum, referenceRejected: r.referenceSum,
-      chosenTokens: example.chosen.count, rejectedTokens: example.rejected.count)
+      chosenTokens: chosen.count, rejectedTokens: rejected.count)
     logProbs.chosenUnweighted = chosen.reduce(0) { $0 + Double($1) }
     if options.useWeighting { logProbs.importance = exp(try alignment(c) + alignment(r)) }
     return Sides(chosen: c, rejected: r, logProbs: logProbs, chosenWeights: chosenWeights, rejectedWeights: rejectedWeights)

@@ -18,6 +18,8 @@ package final class Optimizer {
   /// Whether weight decay acts on each parameter.
   private let decays: [Bool]
   private(set) var moments: [Moments]
+  /// Updates done when the moments were zero.
+  package var start = 0
 
   package init(kind: OptimizerKind, parameters: [(name: String, tensor: Tensor)]) throws {
     self.kind = kind
@@ -41,6 +43,7 @@ package final class Optimizer {
   ///   - step: The number of the update, from 1.
   ///   - clipping: What all gradients are multiplied by first.
   package func update(_ gradients: [Tensor], step: Int, rate: Double, clipping: Float = 1, options: TrainOptions) {
+    let step = step - start
     for (index, parameter) in parameters.enumerated() {
       let decay = decays[index] ? options.weightDecay : 0
       let (p, g, count) = (parameter.pointer, gradients[index].pointer, parameter.count)

@@ -119,9 +119,16 @@ private struct RecipeReader {
       return flag
     }
     if let option = RecipeKeys.numbers[key] {
-      setting.options[option] = .double(try number())
+      if value.isNull { setting.note = "not set" } else { setting.options[option] = .double(try number()) }
     } else if let option = RecipeKeys.wholes[key] {
-      if value.isNull { setting.note = "not set" } else { setting.options[option] = try whole() }
+      if value.isNull, key == "max_length" {
+        setting.state = .changed
+        setting.note = "no limit there; here the default, unless max_length is given"
+      } else if value.isNull {
+        setting.note = "not set"
+      } else {
+        setting.options[option] = try whole()
+      }
     } else if let option = RecipeKeys.flags[key] {
       if value.isNull { setting.note = "not set" } else { setting.options[option] = .bool(try flag()) }
     } else if let option = RecipeKeys.adapters[key] {
@@ -151,7 +158,7 @@ private struct RecipeReader {
     let value = setting.value
     switch setting.key {
     case "per_device_train_batch_size", "gradient_accumulation_steps", "num_devices", "total_train_batch_size":
-      _ = try whole()
+      guard let count = try whole().int, (1...1_000_000).contains(count) else { throw wrong("a whole number from 1 to 1000000") }
       setting = batch(setting)
     case "max_steps":
       if try number() > 0 { setting.options["max_steps"] = try whole() } else { setting.note = "no limit: the epochs count" }
@@ -245,11 +252,13 @@ private struct RecipeReader {
   /// The batch: the same examples per update from one device's smaller batches.
   private func batch(_ setting: RecipeSetting) -> RecipeSetting {
     var setting = setting
-    let devices = given["num_devices"]?.int ?? 1
-    let each = given["per_device_train_batch_size"]?.int
-    let total = given["total_train_batch_size"]?.int
+    // What is out of range is refused when its own key is read.
+    func count(_ key: String) -> Int? { given[key]?.int.map { min(max(1, $0), 1_000_000) } }
+    let devices = count("num_devices") ?? 1
+    let each = count("per_device_train_batch_size")
+    let total = count("total_train_batch_size")
     let size = each ?? (total.map { min(4, $0) } ?? 8)
-    let accumulation = total.map { ($0 + size - 1) / size } ?? (given["gradient_accumulation_steps"]?.int ?? 1) * devices
+    let accumulation = total.map { ($0 + size - 1) / size } ?? (count("gradient_accumulation_steps") ?? 1) * devices
     switch setting.key {
     case "per_device_train_batch_size": setting.options["batch_size"] = .int(Int64(size))
     case "gradient_accumulation_steps":

@@ -59,6 +59,7 @@ public final class Reference {
     guard let sync, step % sync.everySteps == 0 else { return }
     let mixup = Float(sync.mixup)
     for (own, theirs) in zip(movingParameters, policy.trainable) {
+      precondition(own.name == theirs.name && own.tensor.shape == theirs.tensor.shape, "'\(own.name)' cannot follow '\(theirs.name)'")
       let (into, from) = (own.tensor.pointer, theirs.tensor.pointer)
       for i in 0..<own.tensor.count { into[i] = mixup * from[i] + (1 - mixup) * into[i] }
     }

@@ -33,8 +33,11 @@ extension TrainLoop {
     report.metrics["learning_rate"] = report.learningRate
     let origin = try Snapshot(of: self)
     defer { origin.restore(self) }
-    let optimizer =
-      options.optimizer == self.options.optimizer ? optimizer : try Optimizer(kind: options.optimizer, parameters: model.trainable)
+    var optimizer = self.optimizer
+    if options.optimizer != self.options.optimizer {
+      optimizer = try Optimizer(kind: options.optimizer, parameters: model.trainable)
+      optimizer.start = stepCount
+    }
     optimizer.update(
       gradients, step: stepCount + 1, rate: report.learningRate,
       clipping: Gradients.clipping(norm: report.gradNorm, to: options.maxGradNorm), options: options)
@@ -102,6 +105,7 @@ extension TrainLoop {
     }
     let sameOptimizer = copy.options.optimizer == options.optimizer
     try Snapshot(of: self).restore(copy, moments: sameOptimizer)
+    if !sameOptimizer { copy.optimizer.start = copy.stepCount }
     copy.history = history
     // The past is shared where its snapshots are of the same kind and fit the budget.
     if sameOptimizer, copy.options.snapshotBytes >= options.snapshotBytes { copy.timeline = timeline }
