@@ -155,9 +155,20 @@ private func winRate(_ call: Call) throws -> Value {
     model.teacher = folder.remembering(model.teacher)
     let system = model.system.map { [Message(role: "system", content: $0)] } ?? []
     let asked = prompts.map { system + [Message(role: "user", content: $0.prompt)] }
-    return try answers(model, to: asked, options: options, label: "answers of \(name)", watch: watch).map { reply in
-      if case .success(let reply) = reply { reply.text.trimmed } else { "" }
+    var failures: [TeacherError] = []
+    let written = try answers(model, to: asked, options: options, label: "answers of \(name)", watch: watch).map { reply -> String in
+      switch reply {
+      case .success(let reply): return reply.text.trimmed
+      case .failure(let error):
+        failures.append(error)
+        return ""
+      }
     }
+    if let first = failures.first {
+      let count = "\(failures.count) of \(written.count)"
+      try Session.of(call).warn("win_rate: \(model.name) gave no reply to \(count) prompts, which count as empty answers: \(first)")
+    }
+    return written
   }
   let judge = try call.judge(folder)
   let pairwise = try call.bool("pairwise")

@@ -209,8 +209,11 @@ struct OutputFolder {
     log = try ReplyLog(path: "\(path)/replies.jsonl")
   }
 
-  /// The teacher with the folder's log in front of it.
-  func remembering(_ teacher: any Teacher) -> any Teacher { log.map { RememberingTeacher(teacher, log: $0) } ?? teacher }
+  /// The teacher with the folder's log in front of it; a lambda without one, as the log could not tell it from another.
+  func remembering(_ teacher: any Teacher) -> any Teacher {
+    if let function = teacher as? FunctionTeacher, function.isNameless { return teacher }
+    return log.map { RememberingTeacher(teacher, log: $0) } ?? teacher
+  }
 
   /// Writes rows to files of the folder, each appearing whole.
   func write(_ files: [(name: String, rows: [JSON])]) throws {

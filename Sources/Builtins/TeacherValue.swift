@@ -30,6 +30,8 @@ public final class TeacherValue: ObjectValue {
 /// `{text, finish_reason}`.
 final class FunctionTeacher: Teacher {
   let name: String
+  /// Whether it has the name that all lambdas share.
+  var isNameless: Bool { name == "function" }
   private let function: Value
   private let context: any EvaluationContext
 
@@ -88,8 +90,13 @@ extension TeacherRequest {
 let teacherType = ParameterType.anyOf([.object("model"), .object("teacher"), .function, .string, .map])
 
 extension Call {
-  /// The teacher of an argument.
-  func teacher(_ name: String) throws -> any Teacher { try teacher(self[name], name) }
+  /// The teacher of an argument; what the pipeline draws with is the pipeline's, so a variant may only give a name.
+  func teacher(_ name: String) throws -> any Teacher {
+    if case .map(let map) = self[name], let odd = map.keys.first(where: { !["name", "model"].contains($0) }) {
+      throw ZsError("the variant in '\(name)' has no option '\(odd)'", hint: "here it has name and model", argument: name)
+    }
+    return try teacher(self[name], name)
+  }
 
   /// The teacher that a value is.
   func teacher(_ value: Value, _ argument: String, called name: String? = nil) throws -> any Teacher {

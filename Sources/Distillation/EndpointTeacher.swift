@@ -96,7 +96,8 @@ public final class EndpointTeacher: Teacher {
     var address = url
     while address.hasSuffix("/") { address.removeLast() }
     for end in ["/chat/completions", "/completions"] where address.hasSuffix(end) { address.removeLast(end.count) }
-    guard address.hasPrefix("http://") || address.hasPrefix("https://"), !address.contains("@"),
+    // A query would stand before the path of the method, and its key would be shown and kept.
+    guard address.hasPrefix("http://") || address.hasPrefix("https://"), !address.contains(where: { "@?#".contains($0) }),
       address.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F })
     else {
       throw TeacherError(

@@ -106,8 +106,10 @@ struct EndpointWire {
 
   private func addUsage(_ json: JSON, to reply: inout TeacherReply) {
     guard let usage = json["usage"], usage.object != nil else { return }
-    if let count = usage["prompt_tokens"]?.int { reply.promptTokens = count }
-    if let count = usage["completion_tokens"]?.int { reply.completionTokens = count }
+    // Counts are added up: what no request can take is not believed.
+    let believed = 0...(1 << 40)
+    if let count = usage["prompt_tokens"]?.int, believed.contains(count) { reply.promptTokens = count }
+    if let count = usage["completion_tokens"]?.int, believed.contains(count) { reply.completionTokens = count }
   }
 
   /// Tokens in either of the protocol's two forms; nil where there are none.

@@ -39,7 +39,8 @@ public struct LengthControl: Sendable, Equatable {
   ///   the baseline model told to be brief or long.
   public init(_ rows: [LengthObservation], seed: UInt64 = 0) {
     let mean = rows.reduce(0) { $0 + $1.lengthDifference } / Double(max(1, rows.count))
-    let variance = rows.reduce(0) { $0 + ($1.lengthDifference - mean) * ($1.lengthDifference - mean) } / Double(max(1, rows.count))
+    // Of the sample, as pandas' std() has it.
+    let variance = rows.reduce(0) { $0 + ($1.lengthDifference - mean) * ($1.lengthDifference - mean) } / Double(max(1, rows.count - 1))
     let deviation = variance > 0 ? variance.squareRoot() : 1
     let x = rows.map { [hyperbolicTangent($0.lengthDifference / deviation), $0.difficulty, 1] }
     let y = rows.map(\.preference)

@@ -121,9 +121,8 @@ public func benchComparisons(
     let preferences = [both.0.preference, both.1.preference.map { 1 - $0 }]
     var score: Double?
     if let first = preferences[0], let second = preferences[1] {
-      // Verdicts that change with the order are a tie.
-      let isByWords = judge.method == .text
-      score = isByWords && (first - 0.5) * (second - 0.5) < 0 ? 0.5 : (first + second) / 2
+      // Verdicts that change with the order are a tie, also where one of them is.
+      score = judge.method == .text && first != second ? 0.5 : (first + second) / 2
     }
     return BenchTurn(
       question: place.question, turn: place.turn + 1, answer: answers[place.question][place.turn], score: score,

@@ -34,7 +34,7 @@ public struct ChoiceQuestion: Sendable, Equatable {
       context = "Question: \(try text("question", row))\nAnswer:"
       (choices, self.right, shape) = (texts.map { " \($0)" }, [right], "arc")
     } else if let texts = row["choices"]?.array?.compactMap(\.string), texts.count > 1 {
-      let letters = ["A", "B", "C", "D", "E", "F", "G", "H", "I", "J"].prefix(texts.count)
+      let letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZ".map { String($0) }.prefix(texts.count)
       let answer = row["answer"]?.int ?? row["answer"]?.string.flatMap { letters.firstIndex(of: $0) } ?? row["label"]?.int
       guard let answer, texts.indices.contains(answer) else { throw TrainingError("'answer' is no position in 'choices'") }
       if row["context"]?.string != nil || row["prompt"]?.string != nil {
@@ -43,6 +43,7 @@ public struct ChoiceQuestion: Sendable, Equatable {
         context = given
         (choices, right, shape) = (texts.map { $0.hasPrefix(" ") || endsOpen ? $0 : " \($0)" }, [answer], "plain")
       } else {
+        guard texts.count == letters.count else { throw TrainingError("\(texts.count) choices are more than there are letters for") }
         let listed = zip(letters, texts).map { "\($0). \($1)" }.joined(separator: "\n")
         context = "\(stripped(try text("question", row)))\n\(listed)\nAnswer:"
         (choices, right, shape) = (letters.map { " \($0)" }, [answer], "mmlu")

@@ -61,15 +61,16 @@ public final class ContinuationScorer {
 
   /// Probabilities of the choices, made to add up to 1.
   ///
-  /// A choice that begins another one, as 1 begins 10, counts only where the other does not follow.
+  /// A choice whose tokens begin another one's, as 1 may begin 10, counts only where the other does not follow.
   public func probabilities(messages: [Message], opening: String, choices: [String]) throws -> [Double] {
     let context = try model.render(messages.map(\.json), generationPrompt: true) + opening
     let sums = try logProbabilities(context: context, choices: choices, special: true).map { $0.reduce(0, +) }
     let top = sums.max() ?? 0
     var shares = sums.map { exponential($0 - top) }
     let whole = shares
-    for (index, choice) in choices.enumerated() {
-      for (other, longer) in choices.enumerated() where longer != choice && longer.hasPrefix(choice) {
+    let tokens = try choices.map { try model.encode(context + $0, special: true) }
+    for index in choices.indices {
+      for (other, longer) in tokens.enumerated() where longer.count > tokens[index].count && longer.starts(with: tokens[index]) {
         shares[index] = max(0, shares[index] - whole[other])
       }
     }

@@ -26,6 +26,10 @@ public enum AtomicFile {
     let folder = folder(of: path)
     let name = path.split(separator: "/", omittingEmptySubsequences: true).last.map(String.init) ?? path
     guard !name.isEmpty, !path.hasSuffix("/") else { throw FormatError("cannot write to '\(path)': it names no file") }
+    var status = stat()
+    if stat(path, &status) == 0, ![S_IFREG, S_IFDIR].contains(status.st_mode & S_IFMT) || folder == "/dev" {
+      return try writeThrough(path, body)
+    }
     let temporary = "\(folder)/.\(name).\(getpid())-\(UInt32.random(in: 0...UInt32.max)).tmp"
     let descriptor = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o666)
     guard descriptor >= 0 else { throw FormatError.system("write in", folder, code: errno) }
@@ -51,6 +55,16 @@ public enum AtomicFile {
       fsync(folderDescriptor)
       close(folderDescriptor)
     }
+  }
+
+  /// Writes to a pipe, a terminal or a device as it is: a file must not take its place.
+  private static func writeThrough(_ path: String, _ body: (Writer) throws -> Void) throws {
+    let descriptor = open(path, O_WRONLY | O_APPEND | O_CLOEXEC)
+    guard descriptor >= 0 else { throw FormatError.system("write", path, code: errno) }
+    defer { close(descriptor) }
+    let writer = Writer(descriptor: descriptor, path: path)
+    try body(writer)
+    try writer.flush()
   }
 
   private static func folder(of path: String) -> String {

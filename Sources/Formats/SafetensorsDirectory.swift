@@ -24,12 +24,13 @@ public final class SafetensorsDirectory: Sendable {
     self.path = path
     let single = "\(path)/\(stem).safetensors"
     let index = "\(single).index.json"
-    if access(index, F_OK) == 0 {
-      (files, tensors) = try Self.shards(of: index, in: path)
-    } else if access(single, F_OK) == 0 {
+    // Where both are there, transformers reads the one file.
+    if access(single, F_OK) == 0 {
       let file = try SafetensorsFile(path: single)
       files = [file]
       tensors = file.tensors
+    } else if access(index, F_OK) == 0 {
+      (files, tensors) = try Self.shards(of: index, in: path)
     } else {
       let pickles = ["pytorch_model.bin", "pytorch_model.bin.index.json", "adapter_model.bin", "consolidated.00.pth"]
       if let pickle = pickles.first(where: { access("\(path)/\($0)", F_OK) == 0 }) { throw PickleFile.refusal("\(path)/\(pickle)") }

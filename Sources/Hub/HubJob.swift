@@ -62,7 +62,7 @@ struct HubJob {
     var result = file
     let tag = heads.lazy.compactMap { $0.header("x-linked-etag") }.first ?? heads.lazy.compactMap { $0.header("etag") }.first
     result.etag = tag.flatMap(normalizedETag)
-    result.bytes = heads.lazy.compactMap { $0.header("x-linked-size").flatMap { Int($0) } }.first ?? response.contentLength
+    result.bytes = HubFile.size(heads.lazy.compactMap { $0.header("x-linked-size").flatMap { Int($0) } }.first ?? response.contentLength)
     guard result.etag != nil else {
       throw HubError("the server gives no ETag for \(file.path)", hint: "does HF_ENDPOINT point to a Hub, or is a proxy in between?")
     }

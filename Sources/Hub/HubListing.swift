@@ -11,6 +11,9 @@ struct HubFile: Equatable {
   var bytes: Int?
   /// The hash that names its content: SHA-256 of a large file, else that of the git blob; nil where the Hub does not say.
   var etag: String?
+
+  /// A size that a file can have, nil for another: sizes are added up.
+  static func size(_ bytes: Int?) -> Int? { bytes.flatMap { (0...(1 << 50)).contains($0) ? $0 : nil } }
 }
 
 /// A revision's commit and files.
@@ -29,7 +32,7 @@ struct HubListing {
       guard let path = sibling["rfilename"]?.string, HubListing.isInside(path) else { return nil }
       let hash = sibling["lfs"]?["sha256"]?.string ?? sibling["lfs"]?["oid"]?.string ?? sibling["blobId"]?.string
       let bytes = sibling["lfs"]?["size"]?.int ?? sibling["size"]?.int
-      return HubFile(path: path, bytes: bytes.flatMap { $0 >= 0 ? $0 : nil }, etag: hash.flatMap(normalizedETag))
+      return HubFile(path: path, bytes: HubFile.size(bytes), etag: hash.flatMap(normalizedETag))
     }
   }
 

@@ -62,7 +62,7 @@ struct HubTransfer {
         if sink.isWhole || file.bytes == nil { return }
         throw NetworkError(.cut, "\(shownURL(url)) ended after \(sink.count) of \(file.bytes ?? 0) bytes")
       } catch let error as NetworkError {
-        if error.status == 416 {
+        if error.status == 416, before > 0 {
           // What is there is no beginning of this file.
           try sink.restart()
           continue

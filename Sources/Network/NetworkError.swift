@@ -88,7 +88,10 @@ public func shownURL(_ url: String) -> String {
 extension NetworkError {
   /// The error for a refusal, with what the server said about it.
   static func refused(_ response: HTTPResponse, _ request: HTTPRequest) -> NetworkError {
-    let words = request.key.map { $0.hidden(in: said(response)) } ?? said(response)
+    // The key is hidden before anything is cut short: of a key that is cut, only the ends would be found.
+    let hidden = { (text: String) in request.key.map { $0.hidden(in: text) } ?? text }
+    let body = String(hidden(String(decoding: response.body, as: UTF8.self)).prefix(4096))
+    let words = said(body, response, hidden)
     var error = NetworkError(
       .status(response.status),
       "\(request.method) \(shownURL(response.url)) was refused: \(response.status) \(reason(response.status))"
@@ -96,15 +99,13 @@ extension NetworkError {
       hint: hint(response.status, hasKey: request.key != nil),
       retryAfterSeconds: response.header("retry-after").flatMap { Network.retryAfterSeconds($0) })
     error.headers = response.headers
-    let body = String(decoding: response.body.prefix(4096), as: UTF8.self)
-    error.body = request.key.map { $0.hidden(in: body) } ?? body
+    error.body = body
     if let seconds = error.retryAfterSeconds, seconds > 0 { error.message += "; it asks to wait \(Int(seconds.rounded(.up))) s" }
     return error
   }
 
   /// One line of what a refusing server wrote: the message of a JSON error, or the text's first line; nothing of a web page.
-  private static func said(_ response: HTTPResponse) -> String {
-    let text = String(decoding: response.body.prefix(4096), as: UTF8.self)
+  private static func said(_ text: String, _ response: HTTPResponse, _ hidden: (String) -> String) -> String {
     if response.header("content-type")?.contains("html") == true || text.hasPrefix("<") { return "" }
     for name in ["\"message\"", "\"error\"", "\"detail\""] {
       guard let place = text.firstRange(of: name) else { continue }
@@ -124,7 +125,7 @@ extension NetworkError {
           words.append(character)
         }
       }
-      return shortened(words)
+      return shortened(hidden(words))
     }
     return shortened(text.split(whereSeparator: \.isNewline).first.map(String.init) ?? "")
   }

@@ -70,7 +70,7 @@ public struct RetryNotice: Sendable {
 /// The seconds that a `Retry-After` header asks for: a number, or a date in the form of RFC 9110, section 5.6.7.
 package func retryAfterSeconds(_ text: String, now: Date = Date()) -> Double? {
   let text = text.split(separator: " ").joined(separator: " ")
-  if let seconds = Double(text) { return seconds.isFinite ? max(0, seconds) : nil }
+  if let seconds = Double(text) { return seconds.isFinite ? min(max(0, seconds), 1e9) : nil }
   // "Sun, 06 Nov 1994 08:49:37 GMT"
   let parts = text.split(separator: " ")
   let months = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]

@@ -44,6 +44,8 @@ struct Transfer {
     line.set(ZS_CURLOPT_NOPROGRESS, 1)
     line.set(ZS_CURLOPT_PROTOCOLS, ZS_CURLPROTO_HTTP | ZS_CURLPROTO_HTTPS)
     line.set(ZS_CURLOPT_TCP_KEEPALIVE, 1)
+    // The head with which a proxy opens a tunnel is not the answer's.
+    line.set(ZS_CURLOPT_SUPPRESS_CONNECT_HEADERS, 1)
     line.set(ZS_CURLOPT_BUFFERSIZE, 256 << 10)
     line.set(ZS_CURLOPT_CONNECTTIMEOUT_MS, Int(min(limits.responseTimeoutSeconds, 20) * 1000))
     // A text is copied by libcurl; the body, the error buffer and the context are not and outlive the transfer.

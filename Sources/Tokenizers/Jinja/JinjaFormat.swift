@@ -209,6 +209,7 @@ extension JinjaInterpreter {
         value = try attribute(Self.text(scalars[(index + 1)..<end]), of: value)
         index = end
       } else {
+        guard scalars[index] == "[" else { throw TemplateError("Only '.' or '[' may follow ']' in format field specifier") }
         guard let end = scalars[index...].firstIndex(of: "]") else { throw TemplateError("Missing ']' in format string") }
         let key = Self.text(scalars[(index + 1)..<end])
         value = try item(Int(key).map { .int($0) } ?? .string(key), of: value)

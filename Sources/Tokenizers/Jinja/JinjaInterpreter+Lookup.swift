@@ -23,6 +23,7 @@ extension JinjaInterpreter {
     case .range(let range):
       if let index = place(key, range.count) { return .int(range.item(index)) }
     case .string(let text), .markup(let text):
+      try spend(text.utf8.count / 64)
       if let found = character(key, of: text) { return value.withText(found) }
     default: break
     }
@@ -228,7 +229,9 @@ extension JinjaInterpreter {
     case .list(let sequence), .tuple(let sequence):
       try spend(sequence.items.count / 8)
       return sequence.items
-    case .dictionary(let dictionary): return dictionary.entries.map(\.key)
+    case .dictionary(let dictionary):
+      try spend(dictionary.entries.count / 8)
+      return dictionary.entries.map(\.key)
     case .string(let text), .markup(let text):
       try spend(text.utf8.count)
       return text.unicodeScalars.map { value.withText(String($0)) }

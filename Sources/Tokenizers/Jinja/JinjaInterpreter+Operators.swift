@@ -192,7 +192,9 @@ extension JinjaInterpreter {
     case .bool(let value): return .int(value ? 1 : 0)
     case .int(let value): return .int(value)
     case .double(let value): return Int(exactly: value).map(JinjaKey.int) ?? .double(value)
-    case .string(let text), .markup(let text): return .text(JinjaText(text))
+    case .string(let text), .markup(let text):
+      try spend(text.utf8.count / 64)
+      return .text(JinjaText(text))
     case .tuple(let sequence): return .tuple(try sequence.items.map(hash))
     case .range(let range): return .tuple([.int(range.start), .int(range.count), .int(range.step)])
     case .macro(let macro): return .object(ObjectIdentifier(macro))

@@ -6,7 +6,11 @@ enum JinjaStringMethods {
   /// A method of a string bound to it, nil where strings have none of that name.
   static func method(_ name: String, of value: JinjaValue) -> JinjaValue? {
     guard let text = value.text, let method = table[name] else { return nil }
-    return .function(JinjaFunction(name) { interpreter, arguments in try method(interpreter, value, text, arguments) })
+    return .function(
+      JinjaFunction(name) { interpreter, arguments in
+        try interpreter.spend(text.utf8.count / 64)
+        return try method(interpreter, value, text, arguments)
+      })
   }
 
   private static let table: [String: Method] = changes.merging(cuts) { first, _ in first }.merging(questions) { first, _ in first }
@@ -67,7 +71,7 @@ enum JinjaStringMethods {
       let isSigned = text.hasPrefix("-") || text.hasPrefix("+")
       let sign = isSigned ? String(text.prefix(1)) : ""
       let digits = isSigned ? String(text.unicodeScalars.dropFirst()) : text
-      return value.withText(sign + (try padded(interpreter, digits, width - sign.count, "0", .right)))
+      return value.withText(sign + (try padded(interpreter, digits, max(0, width) - sign.count, "0", .right)))
     },
     "expandtabs": { interpreter, value, text, arguments in
       let size = try JinjaFilters.argumentInteger("expandtabs", try arguments.bound("expandtabs", ["tabsize"])[0]) ?? 8
