@@ -11,7 +11,7 @@ func textBuiltins() -> [Builtin] {
       ],
       returns: "str", summary: "The elements as one text.", example: "[1, 2, 3] |> join(\"-\")"
     ) { call in
-      .string(try elements(of: call["xs"], for: "join").map { $0.printed }.joined(separator: try call.string("sep")))
+      .string(try joined(elements(of: call["xs"], for: "join").lazy.map(\.printed), by: try call.string("sep")))
     },
     Builtin(
       "split", category: "Core",
@@ -36,7 +36,7 @@ func textBuiltins() -> [Builtin] {
       let old = try call.string("old")
       if old.isEmpty { throw ZsError("replace cannot look for an empty text", argument: "old") }
       let parts = try pieces(of: call.string("s"), separator: old, max: call.optionalInt("count") ?? Int.max)
-      return .string(parts.joined(separator: try call.string("new")))
+      return .string(try joined(parts, by: try call.string("new")))
     },
     Builtin(
       "strip", category: "Core",
@@ -116,4 +116,17 @@ private func pieces(of text: String, separator: String?, max: Int) -> [String] {
     }
   }
   return parts + [String(decoding: bytes[start...], as: UTF8.self)]
+}
+
+/// The parts as one text; an error where it would be too long.
+private func joined(_ parts: some Sequence<String>, by separator: String) throws -> String {
+  var result = ""
+  var isFirst = true
+  for part in parts {
+    try Operations.checkBytes(result.utf8.count, part.utf8.count + (isFirst ? 0 : separator.utf8.count))
+    if !isFirst { result += separator }
+    result += part
+    isFirst = false
+  }
+  return result
 }

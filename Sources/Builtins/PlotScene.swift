@@ -140,7 +140,10 @@ struct Scene {
 
   private mutating func heat(_ rows: [[Double]]) {
     let finite = rows.joined().filter(\.isFinite)
+    let size = "\(rows.count) × \(rows.first?.count ?? 0)"
     let (low, high) = (finite.min() ?? 0, finite.max() ?? 0)
+    // The page has no more room to tell cells apart.
+    let rows = averaged(rows, rows: 140, columns: 160)
     let scaleWidth = 14.0
     let end = right - 70
     let cell = (width: (end - left) / Double(max(rows.first?.count ?? 0, 1)), height: (bottom - top) / Double(max(rows.count, 1)))
@@ -158,7 +161,6 @@ struct Scene {
     }
     items.append(.text(compact(high), PagePoint(x: end + 18 + scaleWidth, y: top + 5), .start, isBold: false))
     items.append(.text(compact(low), PagePoint(x: end + 18 + scaleWidth, y: bottom - 5), .start, isBold: false))
-    let size = "\(rows.count) × \(rows.first?.count ?? 0)"
     items.append(.text(size, PagePoint(x: (left + end) / 2, y: bottom + 14), .middle, isBold: false))
   }
 

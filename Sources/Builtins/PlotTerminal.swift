@@ -75,7 +75,11 @@ extension PlotValue {
   private func bars(_ edges: [Double], _ counts: [Int], _ width: Int, _ height: Int, _ colour: Bool) -> [String] {
     let most = max(counts.max() ?? 0, 1)
     let gutter = String(most).count
-    let each = max(1, (width - gutter - 2) / max(counts.count, 1))
+    let columns = max(1, width - gutter - 2)
+    // More bins than columns: neighbours share one, which shows the fuller.
+    let share = (counts.count + columns - 1) / columns
+    let counts = share <= 1 ? counts : stride(from: 0, to: counts.count, by: share).map { counts[$0..<min($0 + share, counts.count)].max() ?? 0 }
+    let each = max(1, columns / max(counts.count, 1))
     let eighths = Array(" ▁▂▃▄▅▆▇█")
     var lines = (0..<height).map { row -> String in
       let cells = counts.map { count -> String in
@@ -130,7 +134,7 @@ public func curveText(_ numbers: [Double], width: Int, height: Int, colour: Bool
 }
 
 /// A grid made no larger than a number of rows and columns by averaging neighbours.
-private func averaged(_ grid: [[Double]], rows: Int, columns: Int) -> [[Double]] {
+func averaged(_ grid: [[Double]], rows: Int, columns: Int) -> [[Double]] {
   let height = min(rows, grid.count)
   let width = min(columns, grid.first?.count ?? 0)
   guard height > 0, width > 0 else { return [] }

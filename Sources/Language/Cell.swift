@@ -200,10 +200,14 @@ extension Value {
     case .string(let text): return 24 + text.utf8.count
     case .list(let values):
       if values.isEmpty { return 24 }
-      let sample = values.prefix(64).reduce(0) { $0 &+ $1.byteCount(depth: depth + 1) }
-      return 56 &+ Int(clamping: Int64(Double(sample) / Double(min(64, values.count)) * Double(values.count)))
+      // Fewer samples further down: the work stays within some thousand values.
+      let most = depth == 0 ? 64 : depth == 1 ? 16 : 2
+      let sample = values.prefix(most).reduce(0.0) { $0 + Double($1.byteCount(depth: depth + 1)) }
+      return Int(min(1e18, 56 + sample / Double(min(most, values.count)) * Double(values.count)))
     case .map(let map):
-      return map.elements.prefix(1_000).reduce(64) { $0 &+ 24 &+ $1.key.utf8.count &+ $1.value.byteCount(depth: depth + 1) }
+      let most = depth == 0 ? 1_000 : depth == 1 ? 16 : 4
+      let sample = map.elements.prefix(most).reduce(0.0) { $0 + 24 + Double($1.key.utf8.count) + Double($1.value.byteCount(depth: depth + 1)) }
+      return Int(min(1e18, 64 + sample / Double(max(1, min(most, map.count))) * Double(map.count)))
     case .object(let object): return object.byteCount
     default: return 24
     }

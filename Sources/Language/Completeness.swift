@@ -88,7 +88,9 @@ public struct CellOutline: Sendable, Equatable {
       let first = start.line + 1
       let end = index + 1 < starts.count ? starts[index + 1].line : source.lineCount + 1
       let text = first < end ? source.slice(source.lineRange(first).lowerBound, source.lineRange(end - 1).upperBound) : ""
-      if index == 0, markers.isEmpty == false, text.allSatisfy(\.isWhitespace) { continue }
+      // Comments alone are no cell, as the parser sees it.
+      let isBare = text.split(whereSeparator: \.isNewline).allSatisfy { ($0.first { !$0.isWhitespace } ?? "#") == "#" }
+      if index == 0, !markers.isEmpty, isBare { continue }
       cells.append(CellOutline(title: start.title, isMarkdown: start.isMarkdown, lines: first..<max(first, end), text: text))
     }
     return cells

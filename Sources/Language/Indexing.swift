@@ -73,7 +73,9 @@ enum Indexing {
     case (.range(let range), .int(let number)): return .int(range[try position(number, in: range.count, of: "range")])
     case (.list, .range(let range)), (.string, .range(let range)), (.range, .range(let range)):
       let upper = range.isClosed ? range.upper.addingReportingOverflow(1).partialValue : range.upper
-      return try slice(base, .int(range.lower), .int(upper), range.step == 1 ? nil : .int(range.step))
+      // Counting down past 0, the end is "all the way", not an index from the back.
+      let end: Value = range.step < 0 && upper < 0 && range.lower >= 0 ? .none : .int(upper)
+      return try slice(base, .int(range.lower), end, range.step == 1 ? nil : .int(range.step))
     case (.object(let object), _): return try object.subscripted([.at(index)])
     case (.map, _): throw ZsError(kind: "type", message: "the keys of a map are strings, not \(index.typeName)", hint: "m[str(key)]")
     case (.list, _), (.string, _), (.range, _):

@@ -75,8 +75,12 @@ public final class Interpreter: EvaluationContext {
   }
 
   deinit {
-    session.clear()
-    for module in modules.values { module.clear() }
+    // Values may be nested as deeply as the stack of a run allows; whoever lets go of the interpreter may have less.
+    let (session, modules) = (session, modules)
+    LargeStack.run { _ in
+      session.clear()
+      for module in modules.values { module.clear() }
+    }
     state.deinitialize(count: 1)
     state.deallocate()
     stack.deallocate()
@@ -257,6 +261,11 @@ public final class Interpreter: EvaluationContext {
 
   /// The value of a name, nil where it has none.
   public func value(of name: String) -> Value? { session.value(name) }
+
+  /// Lets go of a file that failed while it was imported.
+  func forget(_ module: Module) {
+    if let path = module.path, modules[path] === module { modules[path] = nil }
+  }
 
   /// Gives a name a value from outside, such as `args`.
   public func define(_ name: String, _ value: Value) {

@@ -135,7 +135,10 @@ public enum Operations {
       return .float(a / b)
     case .floorDivide:
       if b == 0 { throw divisionByZero(operation) }
-      return .float((a / b).rounded(.down))
+      // From the remainder, so that (a // b) * b + a % b is a.
+      let rest = fmod(a, b)
+      let quotient = (a - rest) / b
+      return .float((rest != 0 && (rest < 0) != (b < 0) ? quotient - 1 : quotient).rounded())
     case .modulo:
       if b == 0 { throw divisionByZero(operation) }
       let rest = fmod(a, b)
@@ -245,7 +248,8 @@ public enum Operations {
     }
   }
 
-  static func checkBytes(_ a: Int, _ b: Int) throws {
+  /// Throws where a text of `a` and `b` bytes would be too long.
+  public static func checkBytes(_ a: Int, _ b: Int) throws {
     if a > maximumBytes - b { throw ZsError(kind: "memory", message: "this string would have more than \(maximumBytes >> 20) MB") }
   }
 

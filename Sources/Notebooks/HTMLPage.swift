@@ -20,6 +20,7 @@ public enum HTMLPage {
       <meta charset="utf-8">
       <meta name="viewport" content="width=device-width, initial-scale=1">
       <meta name="generator" content="zs">
+      <meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'; img-src data: https:">
       <title>\(HTMLText.escaped(title))</title>
       <style>
       \(style)

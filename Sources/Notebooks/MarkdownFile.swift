@@ -12,7 +12,7 @@ public enum MarkdownFile {
     if let seed = document.about.seed { about = merged(about, ["seed": .string("\(seed)")]) }
     if let width = document.about.width { about = merged(about, ["width": .int(Int64(width))]) }
     var blocks = [comment("notebook", about)]
-    if !document.about.title.isEmpty { blocks.append("# " + document.about.title) }
+    if !document.about.title.isEmpty { blocks.append("# " + oneLine(document.about.title)) }
     for cell in document.cells { blocks += self.blocks(cell) }
     return blocks.joined(separator: "\n\n") + "\n"
   }
@@ -27,7 +27,7 @@ public enum MarkdownFile {
     if let ending = cell.ending { about = merged(about, ["ending": .string(ending.rawValue)]) }
     if let position = cell.randomPosition { about = merged(about, ["random": .string("\(position)")]) }
     var blocks = [comment("cell", about)]
-    if !cell.title.isEmpty, Int(cell.title) == nil { blocks.append("## " + cell.title) }
+    if !cell.title.isEmpty, Int(cell.title) == nil { blocks.append("## " + oneLine(cell.title)) }
     let label = cell.number.map { "**In[\($0)]**\n\n" } ?? ""
     blocks.append(label + fence(cell.text, "zs"))
     for output in cell.outputs {
@@ -82,3 +82,5 @@ enum CellTime {
     return "\(Int(seconds) / 60) m \(Int(seconds) % 60) s"
   }
 }
+
+private func oneLine(_ text: String) -> String { text.split(whereSeparator: \.isNewline).joined(separator: " ") }

@@ -2,8 +2,11 @@
 // HTML inside of it is shown as text.
 
 enum MarkdownText {
-  static func html(_ text: String) -> String {
-    var lines = text.split(separator: "\n", omittingEmptySubsequences: false)[...]
+  /// Quotes within quotes are followed this far; further marks are text.
+  private static let deepestQuote = 16
+
+  static func html(_ text: String, depth: Int = 0) -> String {
+    var lines = text.replacing("\r\n", with: "\n").split(separator: "\n", omittingEmptySubsequences: false)[...]
     var blocks: [String] = []
     while let line = lines.first {
       let trimmed = line.drop { $0 == " " }
@@ -16,15 +19,16 @@ enum MarkdownText {
         blocks.append(heading)
       } else if item(line) != nil {
         blocks.append(list(&lines))
-      } else if trimmed.hasPrefix(">") {
+      } else if trimmed.hasPrefix(">"), depth < deepestQuote {
         let quoted = lines.prefix { $0.drop { $0 == " " }.hasPrefix(">") }
         lines = lines.dropFirst(quoted.count)
         let inner = quoted.map { $0.drop { $0 == " " }.dropFirst().drop { $0 == " " } }.joined(separator: "\n")
-        blocks.append("<blockquote>\(html(inner))</blockquote>")
+        blocks.append("<blockquote>\(html(inner, depth: depth + 1))</blockquote>")
       } else {
         let paragraph = lines.prefix { line in
           let start = line.drop { $0 == " " }
-          return !start.isEmpty && !start.hasPrefix("```") && heading(start) == nil && item(line) == nil && !start.hasPrefix(">")
+          let isQuote = start.hasPrefix(">") && depth < deepestQuote
+          return !start.isEmpty && !start.hasPrefix("```") && heading(start) == nil && item(line) == nil && !isQuote
         }
         lines = lines.dropFirst(max(1, paragraph.count))
         blocks.append("<p>\(inline(paragraph.joined(separator: "\n")))</p>")

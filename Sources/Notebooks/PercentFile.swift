@@ -74,7 +74,9 @@ public enum PercentFile {
   }
 
   private static func marker(of cell: NotebookCell) -> String {
-    "# %%" + (cell.kind == .code ? "" : " [\(cell.kind.rawValue)]") + (cell.title.isEmpty ? "" : " " + cell.title)
+    // A title of several lines, as other programs may write one, must not become code.
+    let title = cell.title.split(whereSeparator: \.isNewline).joined(separator: " ")
+    return "# %%" + (cell.kind == .code ? "" : " [\(cell.kind.rawValue)]") + (title.isEmpty ? "" : " " + title)
   }
 
   private static func body(of cell: NotebookCell) -> String {

@@ -3,10 +3,27 @@
 /// A session as it stood on a screen.
 public enum Transcript {
   /// A paste without the prompts of a session that it was copied from, and without that session's output.
-  public static func pasted(_ text: String) -> String {
+  ///
+  /// - Parameter isComplete: Whether a text is a whole cell; one that is not goes on in the lines that follow, which have no prompt.
+  public static func pasted(_ text: String, isComplete: (String) -> Bool = { _ in true }) -> String {
     let lines = text.split(separator: "\n", omittingEmptySubsequences: false)
     guard let mark = lines.first(where: { $0.contains { !$0.isWhitespace } }), promptEnd(mark) != nil else { return text }
-    return lines.compactMap { line in promptEnd(line).map { String(line[$0...]) } }.joined(separator: "\n")
+    var kept: [String] = []
+    var cell = ""
+    var isOpen = false
+    for line in lines {
+      if let start = promptEnd(line) {
+        cell = String(line[start...])
+        kept.append(cell)
+      } else if isOpen {
+        cell += "\n" + line
+        kept.append(String(line))
+      } else {
+        continue
+      }
+      isOpen = !isComplete(cell)
+    }
+    return kept.joined(separator: "\n")
   }
 
   /// Where the text after `zs[3]› ` begins, nil where a line does not begin so.

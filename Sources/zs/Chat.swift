@@ -35,6 +35,8 @@ struct Chat {
       Interrupt.reset()
       switch source.next(isScreen ? "› " : "") {
       case .end:
+        if Interrupt.isTermination { return 128 + SIGTERM }
+        if !isScreen, Interrupt.presses > 0 { return ExitStatus.interrupted }
         if isScreen { Terminal.write("\n") }
         return status
       case .cancelled, .edit: continue

@@ -171,6 +171,8 @@ extension Notebook {
   func edit(text: String) {
     guard isLabelled else { return refuse(":edit needs a terminal") }
     host.output.flush()
+    // Whatever becomes of the editor, what was typed is one ↑ away.
+    if !text.isEmpty { source?.remember(text) }
     do {
       guard let edited = try Editor.edit(text, environment: host.session.environment) else { return say("left as it was, nothing was run") }
       source?.remember(edited)

@@ -54,7 +54,8 @@ enum Interrupt {
     }
     SafePoint.install { if flag.isAbandoning { throw Interrupted() } }
     // A reader that went away is an error where we write, not the end of the process.
-    signal(SIGPIPE, SIG_IGN)
+    // A handler does it: unlike SIG_IGN it is not inherited by commands that are run.
+    handle(SIGPIPE) { _ in }
   }
 
   private static func handle(_ number: Int32, _ handler: @escaping @convention(c) (Int32) -> Void) {

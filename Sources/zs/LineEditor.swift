@@ -280,9 +280,14 @@ extension LineEditor {
     var tail: [UInt32] = []
     let end: [UInt32] = [0x1B, 0x5B, 0x32, 0x30, 0x31, 0x7E]
     var next: wchar_t = 0
+    var isDropped = false
     while el_wgetc(handle, &next) == 1 {
       let value = UInt32(bitPattern: next)
-      if value == 3 { return UInt8(CC_REFRESH) }
+      // Ctrl-C drops the paste, of which the rest is still to come: as keys it would run. Twice in a row gives up waiting for it.
+      if value == 3 {
+        if tail.last == 3 { return UInt8(CC_REFRESH) }
+        isDropped = true
+      }
       scalars.append(value == 13 ? "\n" : Unicode.Scalar(value) ?? "\u{FFFD}")
       tail.append(value)
       if tail.count > end.count { tail.removeFirst() }
@@ -291,7 +296,7 @@ extension LineEditor {
         break
       }
     }
-    insert(hooks.pasted(String(scalars)))
+    if !isDropped { insert(hooks.pasted(String(scalars))) }
     return UInt8(CC_REFRESH)
   }
 }

@@ -1,5 +1,7 @@
 // Where cells come from: a person at a terminal, a pipe, or a test.
 
+import Glibc
+
 /// What a source of cells gives.
 enum LineEvent: Equatable {
   /// A whole cell, perhaps of many lines.
@@ -37,7 +39,7 @@ final class PipeSource: LineSource {
   private static let fewLines = 64
 
   /// Reads lines from standard input, or from where `readNext` gets them.
-  init(isComplete: @escaping (String) -> Bool, readNext: @escaping () -> String? = { readLine() }) {
+  init(isComplete: @escaping (String) -> Bool, readNext: @escaping () -> String? = { StandardInput.line() }) {
     self.isComplete = isComplete
     self.readNext = readNext
   }
@@ -62,9 +64,46 @@ final class PipeSource: LineSource {
       }
       if Interrupt.presses > 0 { return .end }
     }
+    // An interrupt while it waits is no end of the cell, whose first line alone must not run.
+    if Interrupt.presses > 0 { return .end }
     // Nothing ever closed what the first line opened: it alone is wrong, and the lines after it get their turn.
     waiting = lines.dropFirst().reversed()
     return .cell(first)
+  }
+}
+
+/// Lines of standard input. Unlike `readLine`, which goes on after a signal, waiting ends when the person asks to stop.
+enum StandardInput {
+  // One buffer for the process, as a cell may leave lines to a dialogue. Only the interpreter's thread reads.
+  nonisolated(unsafe) private static var pending: [UInt8] = []
+  nonisolated(unsafe) private static var start = 0
+
+  /// The next line without its end; nil at the end of the input and after an interrupt.
+  static func line() -> String? {
+    var searched = start
+    while true {
+      if let end = pending[searched...].firstIndex(of: 0x0A) {
+        defer { start = end + 1 }
+        return String(decoding: pending[start..<(end > start && pending[end - 1] == 0x0D ? end - 1 : end)], as: UTF8.self)
+      }
+      pending.removeFirst(start)
+      start = 0
+      searched = pending.count
+      let count = more()
+      if count < 0, errno == EINTR, Interrupt.presses == 0 { continue }
+      if count < 0, errno == EINTR { return nil }
+      guard count > 0 else {
+        defer { pending = [] }
+        return pending.isEmpty ? nil : String(decoding: pending, as: UTF8.self)
+      }
+    }
+  }
+
+  private static func more() -> Int {
+    var chunk = [UInt8](repeating: 0, count: 1 << 16)
+    let count = read(STDIN_FILENO, &chunk, chunk.count)
+    if count > 0 { pending += chunk[..<count] }
+    return count
   }
 }
 

@@ -32,6 +32,7 @@ extension Notebook {
         if isScreen { Terminal.write("\n") }
         host.output.flush()
         if Interrupt.isTermination { return 128 + SIGTERM }
+        if !isScreen, Interrupt.presses > 0 { return ExitStatus.interrupted }
         return isScreen ? ExitStatus.ok : status
       case .cancelled:
         if isScreen, !saidHowToLeave {
@@ -67,7 +68,9 @@ extension Notebook {
       let hooks = EditorHooks(
         completeness: { [unowned self] in completeness(of: $0) },
         complete: { [unowned self] text, cursor in isChatting ? .none : completer.complete(text, cursor: cursor) },
-        pasted: Transcript.pasted)
+        pasted: { [unowned self] in
+          Transcript.pasted($0) { text in if case .incomplete = self.completeness(of: text) { false } else { true } }
+        })
       let mayUseEscapes = host.session.environment["TERM"] != "dumb" && !host.session.environment["TERM", default: ""].isEmpty
       if let editor = LineEditor(hooks: hooks, earlier: history.cells, mayUseEscapes: mayUseEscapes) { return editor }
       Terminal.warn("zs: the terminal cannot be set up for editing; reading plain lines\n")

@@ -21,14 +21,22 @@ final class ListNode: Node {
 enum Nesting {
   private static let maximum = 10_000
 
-  /// Throws where the elements of a new list or map are nested too deeply, following the first nested one at each level.
-  static func check(_ values: some Sequence<Value>, at span: Span) throws {
-    guard var value = values.first(where: isNested) else { return }
+  /// Throws where the elements of a new list or map are nested too deeply, following the first nested one at each level, and the last:
+  /// trees grow in one, pairs of a value and a rest in the other.
+  static func check(_ values: some BidirectionalCollection<Value>, at span: Span) throws {
+    guard let first = values.first(where: isNested) else { return }
+    try follow(first, at: span) { $0.first(where: isNested) }
+    guard let last = values.last(where: isNested) else { return }
+    try follow(last, at: span) { $0.last(where: isNested) }
+  }
+
+  private static func follow(_ start: Value, at span: Span, _ next: (any BidirectionalCollection<Value>) -> Value?) throws {
+    var value = start
     for _ in 0..<maximum {
       let inner: Value? =
         switch value {
-        case .list(let values): values.first(where: isNested)
-        case .map(let map): map.values.first(where: isNested)
+        case .list(let values): next(values)
+        case .map(let map): next(map.values)
         default: nil
         }
       guard let inner else { return }

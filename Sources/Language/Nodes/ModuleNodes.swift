@@ -37,9 +37,16 @@ final class ImportNode: Node {
     if let code = module.code {
       module.code = nil
       let inner = Frame(slots: module.slots, state: frame.state)
-      for statement in code {
-        try frame.poll()
-        _ = try statement.node.execute(inner)
+      do {
+        for statement in code {
+          try frame.poll()
+          _ = try statement.node.execute(inner)
+        }
+      } catch {
+        // It did not run: the next import reads the file again, this statement runs it again.
+        module.code = code
+        frame.state.pointee.interpreter.forget(module)
+        throw error
       }
     }
     target.set(.object(ModuleValue(module)), frame)
