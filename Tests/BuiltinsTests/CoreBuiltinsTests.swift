@@ -20,8 +20,16 @@ final class CoreBuiltinsTests: XCTestCase {
     ])
   }
 
+  func testValuesTooLargeAreErrors() {
+    assertErrors([
+      ("replace(\"a\" * 1000000, \"a\", \"b\" * 100000)", "more than"), ("join([\"a\" * 1000000] * 1000)", "more than"),
+      ("x = []; for i in 0..<20000 { x = [[], x] }", "nested"), ("diag(tensor([1, 2]), -4294967296)", "memory"),
+    ])
+  }
+
   func testMapsAndRanges() {
     assertPrograms([
+      ("1 // 0.1", "9.0"), ("-7.5 // 2", "-4.0"), ("7.5 // -2", "-4.0"), ("6.0 // 3", "2.0"), ("[0, 1, 2, 3][range(3, -1, -1)]", "[3, 2, 1, 0]"),
       ("keys({b: 1, a: 2})", "[\"b\", \"a\"]"), ("values({b: 1, a: 2})", "[1, 2]"), ("get({a: 1}, \"a\")", "1"),
       ("get({a: 1}, \"b\")", "none"),
       ("get({a: 1}, \"b\", 7)", "7"), ("get([1, 2, 3], -1)", "3"), ("get([1, 2, 3], 3, 0)", "0"), ("get(\"abc\", 1)", "\"b\""),

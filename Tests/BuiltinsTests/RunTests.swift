@@ -60,6 +60,69 @@ final class RunTests: XCTestCase {
     check(session, [("[exists(\"\(folder)/run/earlier-2/step-000006\"), exists(\"\(folder)/run/step-000006\")]", "[true, true]")])
   }
 
+  /// What stands in a folder that a checkpoint would replace, and what another trainer put in the place of one.
+  func testCheckpointsTakeNothingElseAway() throws {
+    let (session, folder) = try session()
+    try FileManager.default.createDirectory(atPath: folder + "/notes", withIntermediateDirectories: true)
+    try Data("mine".utf8).write(to: URL(fileURLWithPath: folder + "/notes/a.txt"))
+    try session.run(
+      """
+      fn trainer(rate) = sft(p, rows, batch_size: 2, learning_rate: rate)
+      a = trainer(1e-2)
+      b = sft(p, rows[0:4], batch_size: 2)
+      save(a, "\(folder)/best")
+      save(b, "\(folder)/best")
+      step(a)
+      save(a, "\(folder)/final")
+      t = sft(p, rows, batch_size: 2, autosave: "\(folder)/run", autosave_minutes: 0)
+      step(t, n: 2);
+      save(fork(t), "\(folder)/fork")
+      step(t, n: 3);
+      r = resume("\(folder)/fork")
+      step(r, n: 1);
+      """)
+    check(
+      session,
+      [
+        ("raises(() => save(a, \"\(folder)/notes\"))", "true"), ("read(\"\(folder)/notes/a.txt\")", "\"mine\""),
+        ("[resume(\"\(folder)/final\").step_count, resume(\"\(folder)/final\").history == a.history]", "[1, true]"),
+        ("resume(\"\(folder)/run/earlier-1\").step_count", "5"),
+      ])
+  }
+
+  /// DPO starts at ln 2 also on adapters that learned before: its reference is the policy as it is then.
+  func testPreferencesAfterFineTuningStartAtZeroMargins() throws {
+    let (session, _) = try session()
+    try session.run(
+      """
+      s = sft(p, rows, batch_size: 4, learning_rate: 1e-2, warmup_ratio: 0)
+      run(s);
+      pairs = [{prompt_ids: [1, 5 + i, 9], chosen_ids: [30 + i, 7], rejected_ids: [3 * i + 3, 2, 4]} for i in 0..<4]
+      t = dpo(s.policy, pairs, batch_size: 4)
+      r = inspect(t)
+      """)
+    check(
+      session,
+      [
+        ("[r.rewards_chosen, r.rewards_rejected] |> map(abs) |> max", "0.0"), ("close(r.loss, 0.6931472, atol: 1e-6)", "true"),
+        ("step(t); close(inspect(t).loss, 0.6931472, atol: 1e-9)", "false"),
+      ])
+  }
+
+  func testConcatenationLosesNothing() throws {
+    let (session, _) = try session()
+    try session.run("t = sft(p, [{input_ids: range(3, 23)}, {input_ids: range(3, 8)}], packing: \"concat\", max_length: 8, batch_size: 8)")
+    check(session, [("inspect(t).num_tokens >= 24", "true")])
+  }
+
+  func testARecipesNumbersHaveRanges() throws {
+    let (session, folder) = try session()
+    for line in ["logging_steps: 0", "max_length: -1", "total_train_batch_size: 0", "per_device_train_batch_size: 0"] {
+      try Data("learning_rate: 1.0e-05\n\(line)\n".utf8).write(to: URL(fileURLWithPath: folder + "/recipe.yaml"))
+      check(session, [("raises(() => sft(p, rows, recipe: \"\(folder)/recipe.yaml\"))", "true")])
+    }
+  }
+
   func testARunLeavesEvaluationsSamplesLogsAndCheckpoints() throws {
     let (session, folder) = try session()
     try session.run(

@@ -22,6 +22,11 @@ final class ImportTests: XCTestCase {
     XCTAssertEqual(session.run("m").value?.typeName, "module")
   }
 
+  func testAFailedImportIsNotDone() {
+    let session = TestSession(files: ["half.zs": "a = 1\nfail \"boom\"\nb = 2"])
+    for _ in 0..<2 { XCTAssertEqual(session.run("import \"half.zs\" as m").errors.first?.message, "boom") }
+  }
+
   func testMembersAreCheckedBeforeRunning() {
     let session = TestSession(files: files)
     let errors = session.run("print(\"ran\")\nimport \"lib/math.zs\" as m\nm.dubble(3)\nm.double(1, 2)\nm.unti").errors

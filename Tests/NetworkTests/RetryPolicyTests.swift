@@ -21,6 +21,7 @@ final class RetryPolicyTests: XCTestCase {
     XCTAssertEqual(retryAfterSeconds("12", now: now), 12)
     XCTAssertEqual(retryAfterSeconds("0.25", now: now), 0.25)
     XCTAssertEqual(retryAfterSeconds("-3", now: now), 0)
+    XCTAssertEqual(retryAfterSeconds("99999999999999999999", now: now), 1e9)
     XCTAssertEqual(retryAfterSeconds("Sun, 06 Nov 1994 08:49:47 GMT", now: now), 10)
     XCTAssertEqual(retryAfterSeconds("Sun, 06 Nov 1994 08:49:27 GMT", now: now), 0)
     XCTAssertEqual(retryAfterSeconds("Thu, 29 Feb 2024 00:00:00 GMT", now: Date(timeIntervalSince1970: 1_709_164_790)), 10)

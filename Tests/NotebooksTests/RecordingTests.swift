@@ -126,5 +126,8 @@ final class RecordingTests: XCTestCase {
     XCTAssertEqual(Transcript.pasted("zs[7]› a = 40\nzs[8]› a + 2\nOut[8] 42\n"), "a = 40\na + 2")
     XCTAssertEqual(Transcript.pasted("\nzs[7]·2 stale› a\n\n1\n"), "a")
     XCTAssertEqual(Transcript.pasted("a = 1\nzs[7]› b"), "a = 1\nzs[7]› b")
+    let isComplete = { (text: String) in text.count { $0 == "{" } == text.count { $0 == "}" } }
+    XCTAssertEqual(
+      Transcript.pasted("zs[1]› fn f(x) {\n    x\n}\nzs[2]› f(1)\n1\n", isComplete: isComplete), "fn f(x) {\n    x\n}\nf(1)")
   }
 }

@@ -22,7 +22,13 @@ final class JinjaLimitsTests: XCTestCase {
     XCTAssertLessThan(ContinuousClock.now - start, .seconds(60))
   }
 
+  func testOddFormatsAndWidths() throws {
+    assertRefused("{{ \"{0[a]]}\".format({\"a\": 1}) }}")
+    XCTAssertEqual(try ChatTemplate("{{ \"-5\".zfill(-9223372036854775807 - 1) }}").rendering(variables: [:]).text, "-5")
+  }
+
   func testLoopsThatTakeTooLong() {
+    assertRefused("{% set d = dict.fromkeys(range(9000)) %}{% for i in range(99999) %}{% for k in d %}{% break %}{% endfor %}{% endfor %}")
     assertRefused("{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}")
     assertRefused("{% macro m(n) %}{{ m(n) }}{{ m(n) }}{% endmacro %}{{ m(1) }}")
     assertRefused("{% macro m(n) %}{% if n %}{{ m(n - 1) }}{{ m(n - 1) }}{% endif %}{% endmacro %}{{ m(60) }}")
