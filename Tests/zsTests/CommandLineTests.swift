@@ -125,7 +125,13 @@ final class CommandLineTests: XCTestCase {
 
   func testThreadsVariable() throws {
     XCTAssertEqual(try Binary.run(["-e", "print(1)"], environment: ["ZS_THREADS": "1"]).output, "1\n")
-    XCTAssertEqual(try Binary.run(["-e", "print(1)"], environment: ["ZS_THREADS": "many"]).status, 2)
+    // More threads than cores are slow, not wrong.
+    XCTAssertEqual(try Binary.run(["-e", "print(ones(64, 64).sum().item)"], environment: ["ZS_THREADS": "37"]).output, "4096.0\n")
+    for wrong in ["many", "0", "-1", "257", "1.5"] {
+      let outcome = try Binary.run(["-e", "print(1)"], environment: ["ZS_THREADS": wrong])
+      XCTAssertEqual(outcome.status, 2)
+      XCTAssertTrue(outcome.errors.contains("ZS_THREADS is '\(wrong)'; it should be a number from 1 to 256"), outcome.errors)
+    }
   }
 }
 
