@@ -158,10 +158,10 @@ final class LabBuiltinsTests: XCTestCase {
       [
         ("d = precompute(t)", "none"), ("len(d)", "4"), ("close(d[0].ref_chosen_logps, inspect(t).pairs[0].ref_logp_chosen)", "true"),
         ("write_jsonl(\"\(folder)/pairs.jsonl\", d)", "none"),
-        ("u = dpo(t.policy, preferences(\"\(folder)/pairs.jsonl\"), batch_size: 2, shuffle: false)", "none"),
+        ("u = dpo(t.policy, preferences(\"\(folder)/pairs.jsonl\"), reference: m, batch_size: 2, shuffle: false)", "none"),
         ("[p.margin for p in inspect(u).pairs] == [p.margin for p in inspect(t).pairs]", "true"),
         ("len(list_files(\"\(folder)\", \"reference-*.jsonl\"))", "1"),
-        ("v = dpo(t.policy, rows, batch_size: 2, reference_cache: \"\(folder)\", shuffle: false)", "none"),
+        ("v = dpo(t.policy, rows, reference: m, batch_size: 2, reference_cache: \"\(folder)\", shuffle: false)", "none"),
         ("inspect(v).loss == inspect(u).loss", "true"),
       ])
     XCTAssertEqual(warnings, [])
