@@ -275,14 +275,18 @@ extension LineEditor {
   }
 
   /// Takes everything up to the end mark into the entry; Ctrl-C within it drops the paste.
+  ///
+  /// What still comes of a dropped paste is read too, because its lines would run as if they had been typed; where the end mark is
+  /// missing, a pause ends it.
   private func paste() -> UInt8 {
     var scalars = String.UnicodeScalarView()
     var tail: [UInt32] = []
     let end: [UInt32] = [0x1B, 0x5B, 0x32, 0x30, 0x31, 0x7E]
     var next: wchar_t = 0
-    while el_wgetc(handle, &next) == 1 {
+    var isDropped = false
+    while !isDropped || Terminal.hasInput(within: 0.2), el_wgetc(handle, &next) == 1 {
       let value = UInt32(bitPattern: next)
-      if value == 3 { return UInt8(CC_REFRESH) }
+      if value == 3 { isDropped = true }
       scalars.append(value == 13 ? "\n" : Unicode.Scalar(value) ?? "\u{FFFD}")
       tail.append(value)
       if tail.count > end.count { tail.removeFirst() }
@@ -291,7 +295,7 @@ extension LineEditor {
         break
       }
     }
-    insert(hooks.pasted(String(scalars)))
+    if !isDropped { insert(hooks.pasted(String(scalars))) }
     return UInt8(CC_REFRESH)
   }
 }
