@@ -46,7 +46,7 @@ public struct TokenStatistics: Sendable, Equatable {
 public func linearLogProbForward(
   x: UnsafePointer<Float>, weight: WeightView, targets: UnsafePointer<Int32>, rows: Int,
   logProbs: UnsafeMutablePointer<Float>, logSumExp: UnsafeMutablePointer<Float>, statistics: UnsafeMutablePointer<TokenStatistics>? = nil,
-  poll: () throws -> Void = {}
+  poll: () throws -> Void
 ) rethrows {
   let context = ThreadContext.current
   let sums = context.floats(.logitSums, count: min(rows, rowsPerBlock))
@@ -105,7 +105,7 @@ public func linearLogProbForward(
 public func linearLogProbBackward(
   dlogProbs: UnsafePointer<Float>, x: UnsafePointer<Float>, weight: WeightView, targets: UnsafePointer<Int32>,
   logSumExp: UnsafePointer<Float>, rows: Int, dx: UnsafeMutablePointer<Float>?, dweight: UnsafeMutablePointer<Float>?,
-  poll: () throws -> Void = {}
+  poll: () throws -> Void
 ) rethrows {
   if dx == nil && dweight == nil { return }
   let columns = weight.columns
@@ -128,6 +128,24 @@ public func linearLogProbBackward(
         b: x + block.lowerBound * columns, ldb: columns, c: dweight + tile.lowerBound * columns, ldc: columns, accumulate: true)
     }
   }
+}
+
+/// The same to the end.
+public func linearLogProbForward(
+  x: UnsafePointer<Float>, weight: WeightView, targets: UnsafePointer<Int32>, rows: Int,
+  logProbs: UnsafeMutablePointer<Float>, logSumExp: UnsafeMutablePointer<Float>, statistics: UnsafeMutablePointer<TokenStatistics>? = nil
+) {
+  linearLogProbForward(
+    x: x, weight: weight, targets: targets, rows: rows, logProbs: logProbs, logSumExp: logSumExp, statistics: statistics, poll: {})
+}
+
+/// The same to the end.
+public func linearLogProbBackward(
+  dlogProbs: UnsafePointer<Float>, x: UnsafePointer<Float>, weight: WeightView, targets: UnsafePointer<Int32>,
+  logSumExp: UnsafePointer<Float>, rows: Int, dx: UnsafeMutablePointer<Float>?, dweight: UnsafeMutablePointer<Float>?
+) {
+  linearLogProbBackward(
+    dlogProbs: dlogProbs, x: x, weight: weight, targets: targets, logSumExp: logSumExp, rows: rows, dx: dx, dweight: dweight, poll: {})
 }
 
 /// Σ e^(x − top)·(x − top), Σ e^2(x − top), and Σ x.

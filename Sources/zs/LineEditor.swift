@@ -262,7 +262,8 @@ extension LineEditor {
 
   /// Candidates in columns under the entry.
   private func show(_ candidates: [String]) {
-    let shown = candidates.prefix(200)
+    // The quote that ends a choice is for the entry, not for the eye.
+    let shown = candidates.prefix(200).map { $0.count > 1 && $0.hasSuffix("\"") && !$0.hasPrefix("\"") ? String($0.dropLast()) : $0 }
     let width = (shown.map { TextWidth.of($0) }.max() ?? 1) + 2
     let perLine = max(1, Terminal.width() / width)
     var text = "\n"

@@ -25,7 +25,8 @@ final class SafePointTests: XCTestCase {
   private let text = (0..<40).map { Int32($0 * 37 % 96) }
 
   private func model() throws -> LanguageModel {
-    try LanguageModel.load(path: try TinyModel().huggingFaceFolder(in: try TemporaryFolder()))
+    let folder = try TemporaryFolder()
+    return try LanguageModel.load(path: try TinyModel().huggingFaceFolder(in: folder))
   }
 
   private func logits(_ decoder: Decoder) -> [Float] {
