@@ -163,7 +163,10 @@ private func floatingNumber(_ value: Value) throws -> Double {
   case .bool(let flag): return flag ? 1 : 0
   case .string(let text):
     let digits = trimmed(text).filter { $0 != "_" }
-    guard let number = Double(digits) else { throw ZsError("float cannot read \(Value.string(text).source)", argument: "x") }
+    guard let number = Double(digits) else {
+      let hint = digits.contains(",") ? "the fraction follows a point, and nothing stands between thousands: 1234.5" : nil
+      throw ZsError("float cannot read \(Value.string(text).source)", hint: hint, argument: "x")
+    }
     return number
   default:
     guard let number = try orderedNumber(value) else {

@@ -30,7 +30,8 @@ func precedes(_ left: Value, _ right: Value, in function: String) throws -> Bool
   if let a = try orderedNumber(left), let b = try orderedNumber(right) { return try precedes(.float(a), .float(b), in: function) }
   throw ZsError(
     kind: "type", message: "\(function) cannot order \(left.typeName) and \(right.typeName)",
-    hint: "give a function that makes a key: sort_by(xs, f)")
+    hint:
+      "give a function that makes numbers or strings of them: \(function.hasPrefix("sort") ? "sort_by(xs, f)" : "\(function)(map(xs, f))")")
 }
 
 /// The number of an int, float, or tensor of one element.

@@ -42,13 +42,15 @@ public struct TokenStatistics: Sendable, Equatable {
 ///   - logProbs: Receives the results. Shape (rows,).
 ///   - logSumExp: Receives the logarithm of each softmax's denominator, for the backward pass. Shape (rows,).
 ///   - statistics: Receives what else the logits say, at the price of one more pass over each tile; nil if nobody asks. Shape (rows,).
+///   - poll: Called before each tile; what it throws ends the work, and what was written so far means nothing.
 public func linearLogProbForward(
   x: UnsafePointer<Float>, weight: WeightView, targets: UnsafePointer<Int32>, rows: Int,
-  logProbs: UnsafeMutablePointer<Float>, logSumExp: UnsafeMutablePointer<Float>, statistics: UnsafeMutablePointer<TokenStatistics>? = nil
-) {
+  logProbs: UnsafeMutablePointer<Float>, logSumExp: UnsafeMutablePointer<Float>, statistics: UnsafeMutablePointer<TokenStatistics>? = nil,
+  poll: () throws -> Void
+) rethrows {
   let context = ThreadContext.current
   let sums = context.floats(.logitSums, count: min(rows, rowsPerBlock))
-  forEachLogitTile(x, weight, rows, context) { block, tile, logits in
+  try forEachLogitTile(x, weight, rows, context, poll) { block, tile, logits in
     let width = tile.count
     ThreadPool.shared.forEachRange(of: block.count, grain: rowGrain(width)) { range in
       for index in range {
@@ -99,13 +101,15 @@ public func linearLogProbForward(
 ///   - logSumExp: What the forward pass saved. Shape (rows,).
 ///   - dx: Nil if nobody needs it. Shape (rows, columns).
 ///   - dweight: Nil if the weight is frozen. Shape (vocabulary, columns).
+///   - poll: Called before each tile; what it throws ends the work with part of the gradients added.
 public func linearLogProbBackward(
   dlogProbs: UnsafePointer<Float>, x: UnsafePointer<Float>, weight: WeightView, targets: UnsafePointer<Int32>,
-  logSumExp: UnsafePointer<Float>, rows: Int, dx: UnsafeMutablePointer<Float>?, dweight: UnsafeMutablePointer<Float>?
-) {
+  logSumExp: UnsafePointer<Float>, rows: Int, dx: UnsafeMutablePointer<Float>?, dweight: UnsafeMutablePointer<Float>?,
+  poll: () throws -> Void
+) rethrows {
   if dx == nil && dweight == nil { return }
   let columns = weight.columns
-  forEachLogitTile(x, weight, rows, ThreadContext.current) { block, tile, logits in
+  try forEachLogitTile(x, weight, rows, ThreadContext.current, poll) { block, tile, logits in
     let width = tile.count
     ThreadPool.shared.forEachRange(of: block.count, grain: rowGrain(width)) { range in
       for index in range {
@@ -124,6 +128,24 @@ public func linearLogProbBackward(
         b: x + block.lowerBound * columns, ldb: columns, c: dweight + tile.lowerBound * columns, ldc: columns, accumulate: true)
     }
   }
+}
+
+/// The same to the end.
+public func linearLogProbForward(
+  x: UnsafePointer<Float>, weight: WeightView, targets: UnsafePointer<Int32>, rows: Int,
+  logProbs: UnsafeMutablePointer<Float>, logSumExp: UnsafeMutablePointer<Float>, statistics: UnsafeMutablePointer<TokenStatistics>? = nil
+) {
+  linearLogProbForward(
+    x: x, weight: weight, targets: targets, rows: rows, logProbs: logProbs, logSumExp: logSumExp, statistics: statistics, poll: {})
+}
+
+/// The same to the end.
+public func linearLogProbBackward(
+  dlogProbs: UnsafePointer<Float>, x: UnsafePointer<Float>, weight: WeightView, targets: UnsafePointer<Int32>,
+  logSumExp: UnsafePointer<Float>, rows: Int, dx: UnsafeMutablePointer<Float>?, dweight: UnsafeMutablePointer<Float>?
+) {
+  linearLogProbBackward(
+    dlogProbs: dlogProbs, x: x, weight: weight, targets: targets, logSumExp: logSumExp, rows: rows, dx: dx, dweight: dweight, poll: {})
 }
 
 /// Σ e^(x − top)·(x − top), Σ e^2(x − top), and Σ x.
@@ -167,13 +189,14 @@ private func logitGradient(
 
 /// Computes the logits of each block of rows and tile of the vocabulary, and hands them to `body`, rows × tile wide.
 private func forEachLogitTile(
-  _ x: UnsafePointer<Float>, _ weight: WeightView, _ rows: Int, _ context: ThreadContext,
+  _ x: UnsafePointer<Float>, _ weight: WeightView, _ rows: Int, _ context: ThreadContext, _ poll: () throws -> Void,
   _ body: (_ block: Range<Int>, _ tile: Range<Int>, _ logits: UnsafeMutablePointer<Float>) -> Void
-) {
+) rethrows {
   for first in stride(from: 0, to: rows, by: rowsPerBlock) {
     let block = first..<min(rows, first + rowsPerBlock)
     let logits = context.floats(.logits, count: block.count * min(tokensPerTile, weight.rows))
     for token in stride(from: 0, to: weight.rows, by: tokensPerTile) {
+      try poll()
       let tile = token..<min(weight.rows, token + tokensPerTile)
       gemmTransposed(
         m: block.count, a: x + first * weight.columns, lda: weight.columns, weight: weight.slice(rows: tile), c: logits,

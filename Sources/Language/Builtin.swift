@@ -61,7 +61,9 @@ public indirect enum ParameterType: Sendable {
 }
 
 /// One parameter of a builtin.
-public struct Parameter {
+///
+/// A class, because calls look at parameters all the time, and copies of so many strings and lists would cost more than the calls.
+public final class Parameter {
   /// The name, as in `beta: 0.1`.
   public let name: String
   /// What it takes; a default of none also admits none.
@@ -99,7 +101,7 @@ public struct Parameter {
 }
 
 /// One row of the table of builtins.
-public struct Builtin {
+public final class Builtin {
   /// The name it is called by; several rows may share one.
   public let name: String
   /// The heading it stands under in help.

@@ -12,8 +12,8 @@ public struct Call {
   public private(set) var variadic: [Value] = []
   /// The named arguments as they were given.
   public let options: ValueMap
-  private var values: [Value]
-  private var isGiven: [Bool]
+  /// One for each parameter; nil where none was given.
+  private var values: [Value?]
 
   /// Binds arguments to parameters; the errors name the parameter and say what it takes.
   public init(
@@ -23,14 +23,13 @@ public struct Call {
     self.builtin = builtin
     self.isStatement = isStatement
     options = named
-    values = builtin.parameters.map { $0.defaultValue ?? .none }
-    isGiven = Array(repeating: false, count: builtin.parameters.count)
+    values = Array(repeating: nil, count: builtin.parameters.count)
     try bindPositional(positional)
     for (name, value) in named {
       guard let index = builtin.parameters.firstIndex(where: { $0.name == name }) else {
         throw builtin.unknownOption(name)
       }
-      if isGiven[index] {
+      if values[index] != nil {
         throw ZsError(kind: "argument", message: "\(builtin.name) got '\(name)' twice", argument: name)
       }
       if builtin.parameters[index].variadic {
@@ -41,7 +40,6 @@ public struct Call {
         variadic = list
       }
       values[index] = value
-      isGiven[index] = true
     }
     try check()
   }
@@ -51,33 +49,31 @@ public struct Call {
     for (index, parameter) in builtin.parameters.enumerated() {
       if parameter.variadic {
         variadic = Array(positional[min(next, positional.count)...])
-        values[index] = .list(variadic)
-        isGiven[index] = next < positional.count
+        if next < positional.count { values[index] = .list(variadic) }
         return
       }
       if next < positional.count {
         values[index] = positional[next]
-        isGiven[index] = true
         next += 1
       }
     }
     if next < positional.count {
       throw ZsError(
-        kind: "argument", message: "\(builtin.name) takes \(builtin.argumentCount), not \(positional.count)", hint: builtin.signature)
+        kind: "argument", message: "\(builtin.name) takes \(builtin.argumentCount), not \(positional.count)", hint: builtin.briefSignature)
     }
   }
 
   private mutating func check() throws {
     for (index, parameter) in builtin.parameters.enumerated() {
-      guard isGiven[index] else {
+      guard let value = values[index] else {
         if parameter.isOptional { continue }
-        throw ZsError(kind: "argument", message: "\(builtin.name) needs '\(parameter.name)'", hint: builtin.signature)
+        throw ZsError(kind: "argument", message: "\(builtin.name) needs '\(parameter.name)'", hint: builtin.briefSignature)
       }
       if parameter.variadic {
         for value in variadic { try parameter.check(value, of: builtin.name) }
       } else {
-        try parameter.check(values[index], of: builtin.name)
-        if case .range(let range) = values[index], parameter.type.listsRanges {
+        try parameter.check(value, of: builtin.name)
+        if case .range(let range) = value, parameter.type.listsRanges {
           values[index] = .list(try Operations.elements(of: range))
         }
       }
@@ -90,12 +86,13 @@ public struct Call {
 
   /// The argument of that name, or its default.
   public subscript(_ name: String) -> Value {
-    index(of: name).map { values[$0] } ?? .none
+    guard let index = index(of: name) else { return .none }
+    return values[index] ?? builtin.parameters[index].defaultValue ?? (builtin.parameters[index].variadic ? .list([]) : .none)
   }
 
   /// Whether the argument was given.
   public func given(_ name: String) -> Bool {
-    index(of: name).map { isGiven[$0] } ?? false
+    index(of: name).map { values[$0] != nil } ?? false
   }
 
   /// The argument as an int.
@@ -159,7 +156,7 @@ public struct Call {
 
   private func wrongType(_ name: String, _ expected: String) -> ZsError {
     ZsError(
-      kind: "type", message: "\(builtin.name) takes '\(name)' as \(expected), not \(self[name].typeName)", hint: builtin.signature,
+      kind: "type", message: "\(builtin.name) takes '\(name)' as \(expected), not \(self[name].typeName)", hint: builtin.briefSignature,
       argument: name)
   }
 }
@@ -175,7 +172,7 @@ extension Parameter {
     }
     if let range, let number = value.number, !range.contains(number) {
       throw ZsError(
-        message: "'\(name)' of \(function) must be \(Parameter.describe(range)), not \(Value.describe(number))",
+        message: "'\(name)' of \(function) must be \(Parameter.describe(range, missedBy: number)), not \(Value.describe(number))",
         hint: help.isEmpty ? nil : help, argument: name)
     }
     if !choices.isEmpty, case .string(let text) = value, !choices.contains(text) {
@@ -186,8 +183,11 @@ extension Parameter {
     }
   }
 
-  static func describe(_ range: ClosedRange<Double>) -> String {
-    if range.upperBound == .infinity || range.upperBound >= 9e15 { return "at least \(Value.describe(range.lowerBound))" }
+  /// Where a number has to lie; a bound that nobody comes near is named to those who passed it.
+  static func describe(_ range: ClosedRange<Double>, missedBy number: Double = .nan) -> String {
+    if range.upperBound == .infinity || range.upperBound >= 9e15 {
+      return number > range.upperBound ? "at most \(Value.describe(range.upperBound))" : "at least \(Value.describe(range.lowerBound))"
+    }
     if range.lowerBound == -.infinity { return "at most \(Value.describe(range.upperBound))" }
     return "from \(Value.describe(range.lowerBound)) to \(Value.describe(range.upperBound))"
   }
@@ -211,6 +211,15 @@ extension Builtin {
     return "\(name)(\(parts.joined(separator: ", ")))"
   }
 
+  /// The signature, for errors: of one with many options only what must be given, and where the rest is to be found.
+  var briefSignature: String {
+    let whole = signature
+    let options = parameters.count(where: \.isOptional)
+    if whole.utf8.count <= 200 || options < 8 { return whole }
+    let required = parameters.filter { !$0.isOptional }.map(\.name)
+    return "\(name)(\((required + ["…"]).joined(separator: ", "))) has \(options) options; help(\"\(name)\") lists them"
+  }
+
   /// "2 arguments", "1 to 3 arguments", for errors.
   var argumentCount: String {
     let required = parameters.count { !$0.isOptional }
@@ -228,7 +237,9 @@ extension Builtin {
         kind: "argument", message: "\(name) has no option '\(option)'; zs calls it '\(parameter.name)'", hint: "write \(parameter.name): …",
         argument: option)
     }
-    let near = nearest(to: option, among: parameters.map(\.name)).map { "; did you mean '\($0)'?" } ?? ""
-    return ZsError(kind: "argument", message: "\(name) has no option '\(option)'\(near)", hint: signature, argument: option)
+    // What must be given stands without its name as a rule: an option is the likelier one to be meant.
+    let names = parameters.filter(\.isOptional).map(\.name) + parameters.filter { !$0.isOptional }.map(\.name)
+    let near = nearest(to: option, among: names).map { "; did you mean '\($0)'?" } ?? ""
+    return ZsError(kind: "argument", message: "\(name) has no option '\(option)'\(near)", hint: briefSignature, argument: option)
   }
 }

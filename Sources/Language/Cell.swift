@@ -136,7 +136,8 @@ public final class Journal {
 
   /// `Out[n]`.
   func recalled(_ number: Int64) throws -> Value {
-    let cell = number < 0 ? cells.count + Int(number) + 1 : Int(clamping: number)
+    let place = cells.count &+ Int(clamping: number)
+    let cell = number >= 0 ? Int(clamping: number) : cells.indices.contains(place) ? cells[place].number : 0
     if let value = outputs[cell] { return value }
     if let summary = summaries[cell] {
       throw ZsError(
@@ -147,6 +148,18 @@ public final class Journal {
     throw ZsError(
       kind: "key", message: "cell \(number) has no result",
       hint: known.isEmpty ? "no cell has shown a value yet" : "results are kept of cells \(known)")
+  }
+
+  /// Forgets some cells and their results; names keep their values, and numbers are not given again.
+  public func drop(_ numbers: Set<Int>) {
+    cells.removeAll { numbers.contains($0.number) }
+    lastWithText = [:]
+    for (index, cell) in cells.enumerated() { lastWithText[cell.text] = index }
+    order.removeAll { numbers.contains($0.number) }
+    for number in numbers {
+      outputs[number] = nil
+      summaries[number] = nil
+    }
   }
 
   /// Forgets all cells and results.
@@ -178,7 +191,7 @@ final class JournalValue: ObjectValue {
     }
     if !isInput { return try journal.recalled(number) }
     guard let text = journal.input(Int(clamping: number)) else {
-      throw ZsError(kind: "key", message: "there is no cell \(number)", hint: "cells go from 1 to \(journal.cells.count)")
+      throw ZsError(kind: "key", message: "there is no cell \(number)", hint: "cells go from 1 to \(journal.nextNumber - 1)")
     }
     return .string(text)
   }

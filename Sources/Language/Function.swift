@@ -56,13 +56,8 @@ final class BuiltinFunction: Function {
       try Call(row, context: context, positional: positional, named: named, isStatement: isStatement)
     }
     if rows.count == 1 { return try bind(rows[0]) }
-    let admitting = rows.filter { row in
-      guard let parameter = row.parameters.first else { return positional.isEmpty }
-      guard let first = positional.first ?? named[parameter.name] else { return parameter.isOptional }
-      return parameter.type.admits(first) || (first.isNone && parameter.defaultValue?.isNone == true)
-    }
     var firstError: (any Error)?
-    for row in admitting {
+    for row in rows where admits(row, positional, named) {
       do {
         return try bind(row)
       } catch {
@@ -74,12 +69,20 @@ final class BuiltinFunction: Function {
     throw noRow(rows, first)
   }
 
+  /// Whether a row takes what stands first.
+  private static func admits(_ row: Builtin, _ positional: [Value], _ named: ValueMap) -> Bool {
+    guard let parameter = row.parameters.first else { return positional.isEmpty }
+    guard let first = positional.first ?? named[parameter.name] else { return parameter.isOptional }
+    return parameter.type.admits(first) || (first.isNone && parameter.defaultValue?.isNone == true)
+  }
+
   /// The error for a first argument that no row takes.
   static func noRow(_ rows: [Builtin], _ first: Value) -> ZsError {
     var types: [String] = []
     for name in rows.compactMap({ $0.parameters.first?.type.name }) where !types.contains(name) { types.append(name) }
     return ZsError(
-      kind: "type", message: "\(rows[0].name) takes \(types.joined(separator: " or ")), not \(first.typeName)", hint: rows[0].signature,
+      kind: "type", message: "\(rows[0].name) takes \(types.joined(separator: " or ")), not \(first.typeName)",
+      hint: rows[0].briefSignature,
       argument: rows[0].parameters.first?.name)
   }
 }

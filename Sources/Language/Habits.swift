@@ -185,6 +185,11 @@ extension Parser {
     }
     switch token.kind {
     case .symbol(.assign):
+      if let dangling = danglingOperator {
+        return failure(
+          "the line above ends in \(dangling.described), so this line goes on with it", at: dangling.span,
+          hint: "give it a right side, or take it away")
+      }
       if case .assign = statement.kind {
         return failure("a statement assigns once", at: span, hint: "write each assignment on a line of its own")
       }
@@ -207,5 +212,14 @@ extension Parser {
         "expected the end of the statement, found \(token.described)", at: span,
         hint: "statements stand on lines of their own, or between ;")
     }
+  }
+
+  /// The operator that ends the line above, where the token before this one is the name that begins this line.
+  private var danglingOperator: Token? {
+    guard position >= 2, tokens[position - 1].newlineBefore, case .name = tokens[position - 1].kind else { return nil }
+    guard case .symbol(let symbol) = tokens[position - 2].kind, ![.rightParenthesis, .rightBracket, .rightBrace].contains(symbol) else {
+      return nil
+    }
+    return tokens[position - 2]
   }
 }

@@ -115,7 +115,8 @@ enum Places {
       return result
     }
     guard elements.count == bounds.count else {
-      throw ZsError(message: "a slice of \(bounds.count) elements with a step takes as many, not \(elements.count)")
+      throw ZsError(
+        message: "a slice of \(bounds.count) element\(bounds.count == 1 ? "" : "s") with a step takes as many, not \(elements.count)")
     }
     for (position, element) in zip(bounds.positions, elements) { result[position] = element }
     return result

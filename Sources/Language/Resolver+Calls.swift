@@ -207,7 +207,8 @@ extension Resolver {
       guard target < parameters.count else {
         return located(
           ZsError(
-            kind: "argument", message: "\(row.name) takes \(row.argumentCount), not \(positional.count)", hint: row.signature), at: span)
+            kind: "argument", message: "\(row.name) takes \(row.argumentCount), not \(positional.count)", hint: row.briefSignature),
+          at: span)
       }
       given.insert(target)
       if let error = mismatch(parameters[target], value, of: row.name) { return error }
@@ -224,7 +225,7 @@ extension Resolver {
     }
     if let missing = parameters.indices.first(where: { !given.contains($0) && !parameters[$0].isOptional }) {
       return located(
-        ZsError(kind: "argument", message: "\(row.name) needs '\(parameters[missing].name)'", hint: row.signature), at: span)
+        ZsError(kind: "argument", message: "\(row.name) needs '\(parameters[missing].name)'", hint: row.briefSignature), at: span)
     }
     return nil
   }

@@ -85,7 +85,11 @@ public final class BatchGenerator {
         next += 1
       }
       if isStopped || shouldStop() { break }
-      open = try step(open, decoder, onText, close)
+      do {
+        try step(&open, decoder, onText, close)
+      } catch _ where shouldStop() {
+        isStopped = true
+      }
     }
     for sequence in open { close(sequence) }
     return results
@@ -101,9 +105,9 @@ public final class BatchGenerator {
 
   /// Draws a token for each sequence, and reads those of the sequences that go on.
   private func step(
-    _ open: [Open], _ decoder: BatchDecoder, _ onText: (Int, String) -> Void, _ close: (Open) -> Void
-  ) throws -> [Open] {
-    guard !open.isEmpty else { return open }
+    _ open: inout [Open], _ decoder: BatchDecoder, _ onText: (Int, String) -> Void, _ close: (Open) -> Void
+  ) throws {
+    guard !open.isEmpty else { return }
     var logSumExp = [Float](repeating: 0, count: open.count)
     logSumExpRows(x: decoder.logits(0), out: &logSumExp, rows: open.count, columns: model.configuration.vocabularySize)
     var going: [Open] = []
@@ -119,8 +123,8 @@ public final class BatchGenerator {
         close(sequence)
       }
     }
+    open = going
     try decoder.step(ids, going.map(\.cache))
-    return going
   }
 
   /// A cache that holds the prompt, and its logits; nil if somebody asked to stop.
@@ -135,7 +139,11 @@ public final class BatchGenerator {
     while shared < min(cache.count, ids.count - 1), cache.ids[shared] == ids[shared] { shared += 1 }
     cache.truncate(to: shared)
     let decoder = try Decoder(model, cache: cache)
-    guard try decoder.read(Array(ids[cache.count...]), shouldStop: shouldStop) else { return nil }
+    do {
+      guard try decoder.read(Array(ids[cache.count...]), shouldStop: shouldStop) else { return nil }
+    } catch _ where shouldStop() {
+      return nil
+    }
     logits.update(from: decoder.logits, count: vocabularySize)
     latest = (cache.fork(), Array(UnsafeBufferPointer(start: decoder.logits, count: vocabularySize)))
     return cache

@@ -28,7 +28,7 @@ final class DecoderPass {
   func read(_ ids: some RandomAccessCollection<Int32>, _ caches: [KVCache], _ rotary: RotaryTable) throws {
     try caches[0].makeRoom(ids.count)
     for row in 0..<ids.count { buffers.positions[row] = Int32(caches[0].count + row) }
-    forward(ids, caches, .prompt, rotary)
+    try forward(ids, caches, .prompt, rotary)
     caches[0].commit(ids)
   }
 
@@ -38,7 +38,7 @@ final class DecoderPass {
       try cache.makeRoom(1)
       buffers.positions[row] = Int32(cache.count)
     }
-    forward(ids, caches, .step, rotary)
+    try forward(ids, caches, .step, rotary)
     for (cache, id) in zip(caches, ids) { cache.commit(CollectionOfOne(id)) }
   }
 
@@ -58,27 +58,29 @@ final class DecoderPass {
     multiply(model.weights.head, buffers.normed, rows, out, kind)
   }
 
-  private func forward(_ ids: some RandomAccessCollection<Int32>, _ caches: [KVCache], _ kind: Kind, _ rotary: RotaryTable) {
+  /// Leaving at a safe point changes no cache: rows count once they are committed.
+  private func forward(_ ids: some RandomAccessCollection<Int32>, _ caches: [KVCache], _ kind: Kind, _ rotary: RotaryTable) throws {
     let (rows, width) = (ids.count, model.configuration.hiddenSize)
     let embedding = model.weights.embedding.view
     for (row, id) in ids.enumerated() {
       unpack(embedding.type, from: embedding.row(Int(id)), to: buffers.x + row * width, count: width)
     }
     for layer in 0..<model.configuration.numHiddenLayers {
-      attention(layer, rows, caches, kind, rotary)
-      feedForward(layer, rows, kind)
+      try SafePoint.pass()
+      try attention(layer, rows, caches, kind, rotary)
+      try feedForward(layer, rows, kind)
     }
   }
 
-  private func attention(_ layer: Int, _ rows: Int, _ caches: [KVCache], _ kind: Kind, _ rotary: RotaryTable) {
+  private func attention(_ layer: Int, _ rows: Int, _ caches: [KVCache], _ kind: Kind, _ rotary: RotaryTable) throws {
     let c = model.configuration
     let b = buffers
     rmsNormForward(
       x: b.x, weight: model.weights.layers[layer].attentionNorm.pointer, out: b.normed, inverseRMS: nil, rows: rows, columns: c.hiddenSize,
       epsilon: c.rmsNormEpsilon)
-    project(.query, layer, b.normed, rows, b.q, kind)
-    project(.key, layer, b.normed, rows, b.k, kind)
-    project(.value, layer, b.normed, rows, b.v, kind)
+    try project(.query, layer, b.normed, rows, b.q, kind)
+    try project(.key, layer, b.normed, rows, b.k, kind)
+    try project(.value, layer, b.normed, rows, b.v, kind)
     if !c.layersWithoutRotary.contains(layer) {
       turn(b.q, heads: c.numAttentionHeads, rows, rotary)
       turn(b.k, heads: c.numKeyValueHeads, rows, rotary)
@@ -87,7 +89,7 @@ final class DecoderPass {
     case .prompt: attendPrompt(caches[0], layer, rows)
     case .step: attendStep(caches, layer)
     }
-    project(.output, layer, b.mixed, rows, b.delta, kind)
+    try project(.output, layer, b.mixed, rows, b.delta, kind)
     addInto(b.x, b.delta, rows * c.hiddenSize)
   }
 
@@ -129,22 +131,24 @@ final class DecoderPass {
     rotaryForward(x: x, positions: buffers.positions, shape: shape, table: rotary, layout: model.configuration.rotaryLayout)
   }
 
-  private func feedForward(_ layer: Int, _ rows: Int, _ kind: Kind) {
+  private func feedForward(_ layer: Int, _ rows: Int, _ kind: Kind) throws {
     let c = model.configuration
     let b = buffers
     rmsNormForward(
       x: b.x, weight: model.weights.layers[layer].feedForwardNorm.pointer, out: b.normed, inverseRMS: nil, rows: rows,
       columns: c.hiddenSize, epsilon: c.rmsNormEpsilon)
-    project(.gate, layer, b.normed, rows, b.gate, kind)
-    project(.up, layer, b.normed, rows, b.up, kind)
+    try project(.gate, layer, b.normed, rows, b.gate, kind)
+    try project(.up, layer, b.normed, rows, b.up, kind)
     swigluForward(gate: b.gate, up: b.up, out: b.gate, count: rows * c.intermediateSize)
-    project(.down, layer, b.gate, rows, b.delta, kind)
+    try project(.down, layer, b.gate, rows, b.delta, kind)
     addInto(b.x, b.delta, rows * c.hiddenSize)
   }
 
   private func project(
     _ projection: Projection, _ layer: Int, _ x: UnsafePointer<Float>, _ rows: Int, _ y: UnsafeMutablePointer<Float>, _ kind: Kind
-  ) {
+  ) throws {
+    // Many rows through one matrix of a large model take a while.
+    if kind == .prompt { try SafePoint.pass() }
     multiply(model.weights.layers[layer][projection], x, rows, y, kind)
     defer {
       if let bias = model.weights.layers[layer].bias(projection) {

@@ -73,7 +73,11 @@ public final class Generator {
     var shared = 0
     while shared < min(cache.count, ids.count - 1), cache.ids[shared] == ids[shared] { shared += 1 }
     cache.truncate(to: shared)
-    return try decoder.read(Array(ids[cache.count...]), shouldStop: shouldStop)
+    do {
+      return try decoder.read(Array(ids[cache.count...]), shouldStop: shouldStop)
+    } catch _ where shouldStop() {
+      return false
+    }
   }
 
   private func answer(_ open: OpenCompletion, _ onText: (String) -> Void, _ shouldStop: () -> Bool) throws -> Completion {
@@ -87,7 +91,12 @@ public final class Generator {
       logSumExpRows(x: decoder.logits, out: &logSumExp, rows: 1, columns: model.configuration.vocabularySize)
       guard let id = try open.advance(decoder.logits, logSumExp: logSumExp, onText: onText) else { break }
       // The last token of the answer is read too while there is room, so that the answer can be continued from the cache.
-      if decoder.cache.count < model.configuration.maxPositionEmbeddings { try decoder.step(Int32(id)) }
+      // What a safe point threw because somebody asked to stop is no error: the token is read when the answer goes on.
+      do {
+        if decoder.cache.count < model.configuration.maxPositionEmbeddings { try decoder.step(Int32(id)) }
+      } catch _ where shouldStop() {
+        open.reason = open.reason ?? .interrupted
+      }
     }
     return open.finished(onText)
   }

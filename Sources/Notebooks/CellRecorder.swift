@@ -85,6 +85,9 @@ public final class CellRecorder {
   /// Keeps prose between cells, as a file that is loaded has it.
   public func keep(_ prose: NotebookCell) { cells.append(prose) }
 
+  /// Forgets some cells, by number.
+  public func drop(_ numbers: Set<Int>) { cells.removeAll { $0.number.map(numbers.contains) ?? false } }
+
   /// Forgets all cells.
   public func reset() { cells = [] }
 

@@ -78,7 +78,7 @@ public struct Completer {
       let path = rest.hasPrefix("\"") ? String(rest.dropFirst()) : rest
       return CompletionList(replaced: path.count, candidates: paths(from: path).sorted())
     case "rerun": return completion(["stale"], for: rest)
-    case "chat", "drop": return completion(globals().map(\.name), for: rest)
+    case "chat": return completion(globals().map(\.name), for: rest)
     case "time": return complete(rest, cursor: rest.count)
     default: return .none
     }

@@ -7,7 +7,7 @@ public struct DisplayBundle: Equatable, Sendable {
   public var text: String
   /// The text with the escape codes of a terminal; nil where they would change nothing.
   public var terminal: String?
-  /// Other forms by media type: `image/svg+xml`, `text/html`.
+  /// Other forms by media type: `image/svg+xml`, `text/html`; of pictures that are no text, in base 64.
   public var rich: [String: String]
 
   /// A bundle of forms.

@@ -89,10 +89,22 @@ public enum HTMLPage {
     case .result(let bundle):
       let label = number.map { "Out[\($0)]" } ?? "Out"
       let body =
-        bundle.svg.map { "<div class=\"picture\">\($0)</div>" } ?? bundle.rich["text/html"].map { "<div class=\"table\">\($0)</div>" }
+        bundle.svg.map { "<div class=\"picture\">\($0)</div>" } ?? picture(bundle) ?? bundle.rich["text/html"].map {
+          "<div class=\"table\">\($0)</div>"
+        }
         ?? "<pre>\(HTMLText.coloured(bundle.terminal ?? bundle.text))</pre>"
       return "<div class=\"out\"><span class=\"label\">\(label)</span>\(body)</div>"
     }
+  }
+
+  /// A picture of another program's notebook.
+  private static func picture(_ bundle: DisplayBundle) -> String? {
+    for type in ["image/png", "image/jpeg", "image/gif"] {
+      guard let data = bundle.rich[type] else { continue }
+      let digits = data.filter { $0.isASCII && ($0.isLetter || $0.isNumber || "+/=".contains($0)) }
+      return "<div class=\"picture\"><img alt=\"\(HTMLText.escaped(bundle.text))\" src=\"data:\(type);base64,\(digits)\"></div>"
+    }
+    return nil
   }
 
   private static let style = """

@@ -46,6 +46,7 @@ public enum IpynbFile {
     cell.source = own?["source"]?.string
     cell.newlines = own?["newlines"]?.int
     cell.metadata = without(metadata, ["zs", "title"])
+    cell.attachments = json["attachments"]
     return cell
   }
 
@@ -54,7 +55,7 @@ public enum IpynbFile {
     case "stream": return .stream(joined(json["text"]))
     case "execute_result", "display_data":
       var rich: [String: String] = [:]
-      for (type, value) in json["data"]?.object ?? [:] where type.hasPrefix("text/") || type == "image/svg+xml" {
+      for (type, value) in json["data"]?.object ?? [:] where type.hasPrefix("text/") || type.hasPrefix("image/") {
         rich[type] = joined(value)
       }
       let text = rich.removeValue(forKey: "text/plain") ?? ""
@@ -99,7 +100,8 @@ public enum IpynbFile {
     if !own.isEmpty { metadata = merged(metadata, ["zs": object(own)]) }
     let source = split(cell.text)
     guard cell.kind == .code else {
-      return ["cell_type": .string(cell.kind.rawValue), "id": .string(identifier), "metadata": metadata, "source": source]
+      let prose: JSON = ["cell_type": .string(cell.kind.rawValue), "id": .string(identifier), "metadata": metadata, "source": source]
+      return cell.attachments.map { merged(prose, ["attachments": $0]) } ?? prose
     }
     let lastResult = cell.outputs.lastIndex { if case .result = $0 { true } else { false } }
     let outputs = cell.outputs.enumerated().map { index, output in

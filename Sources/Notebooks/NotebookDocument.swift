@@ -83,6 +83,9 @@ public struct NotebookCell: Equatable, Sendable {
   /// Members of a notebook file's cell that zs has no use for.
   public var metadata: JSON
 
+  /// Pictures and the like that the prose of a notebook file refers to.
+  public var attachments: JSON?
+
   /// A cell that has not run.
   public init(_ kind: Kind = .code, _ text: String, title: String = "") {
     self.kind = kind

@@ -1,5 +1,6 @@
 // A `.zs` file of `# %%` cells as a notebook, and back. What is read is written back byte for byte: markers, blank lines and
-// a missing last newline are remembered where they are not as zs would write them.
+// a missing last newline are remembered where they are not as zs would write them. A line of code or prose that looks like a
+// marker gets a backslash, which reading takes away again.
 import Language
 
 /// Programs cut into cells by lines that begin with `# %%`.
@@ -41,7 +42,10 @@ public enum PercentFile {
     let body = lines.reversed().drop { $0.isEmpty }.reversed()
     var cell = NotebookCell(kind, body.joined(separator: "\n"), title: title)
     cell.newlines = lines.count - body.count
-    guard kind != .code else { return cell }
+    guard kind != .code else {
+      cell.text = code(cell.text, isEscaped: true)
+      return cell
+    }
     let source = cell.text
     cell.text = body.map { uncommented($0) }.joined(separator: "\n")
     if commented(cell.text) != source { cell.source = source }
@@ -80,11 +84,29 @@ public enum PercentFile {
   }
 
   private static func body(of cell: NotebookCell) -> String {
-    if cell.kind == .code { return cell.text }
+    if cell.kind == .code { return code(cell.text, isEscaped: false) }
     if let source = cell.source {
       if lines(of: source).map({ uncommented($0) }).joined(separator: "\n") == cell.text { return source }
     }
     return commented(cell.text)
+  }
+
+  /// Code with a backslash more, or one less, in each comment that would begin a cell without any: `# \%% part two`.
+  private static func code(_ text: String, isEscaped: Bool) -> String {
+    guard text.contains("%%"), text.contains("#") else { return text }
+    var lines = lines(of: text)
+    let bare = lines.map { line in
+      let start = line.prefix { $0 == "#" || $0 == " " }
+      let rest = line[start.endIndex...].drop { $0 == "\\" }
+      return start.first == "#" && rest.hasPrefix("%%") ? String(start + rest) : line
+    }
+    // In a string of several lines nothing is a marker, which the lexer knows.
+    for outline in CellOutline.cells(of: bare.joined(separator: "\n")) where outline.lines.lowerBound > 1 {
+      let index = outline.lines.lowerBound - 2
+      guard let place = lines[index].firstIndex(where: { $0 == "\\" || $0 == "%" }) else { continue }
+      if !isEscaped { lines[index].insert("\\", at: place) } else if lines[index][place] == "\\" { lines[index].remove(at: place) }
+    }
+    return lines.joined(separator: "\n")
   }
 
   /// Prose as comments; a line that would then look like a marker gets a backslash.

@@ -43,18 +43,18 @@ public func linearLogProbs(
   let logProbs = try Tensor(shape: [count])
   let logSumExp = try Tensor(shape: [count])
   var seen = [TokenStatistics](repeating: TokenStatistics(), count: statistics == nil ? 0 : count)
-  seen.withUnsafeMutableBufferPointer { seen in
-    linearLogProbForward(
+  try seen.withUnsafeMutableBufferPointer { seen in
+    try linearLogProbForward(
       x: chosen.pointer, weight: weight.view, targets: targets, rows: count, logProbs: logProbs.pointer, logSumExp: logSumExp.pointer,
-      statistics: statistics == nil ? nil : seen.baseAddress)
+      statistics: statistics == nil ? nil : seen.baseAddress, poll: SafePoint.pass)
   }
   statistics?.tokens = seen
   return Tensor.record("log_probs", output: logProbs, inputs: weight.inputs(with: x)) { pass in
     let dweight = weight.tensor != nil && pass.needs(1) ? try pass.gradient(1) : nil
     let dchosen = pass.needs(0) ? try Tensor.zeros([count, columns]) : nil
-    linearLogProbBackward(
+    try linearLogProbBackward(
       dlogProbs: pass.dout.pointer, x: chosen.pointer, weight: weight.view, targets: targets, logSumExp: logSumExp.pointer,
-      rows: count, dx: dchosen?.pointer, dweight: dweight?.pointer)
+      rows: count, dx: dchosen?.pointer, dweight: dweight?.pointer, poll: SafePoint.pass)
     if let dchosen {
       let dx = try pass.gradient(0)
       embeddingBackward(dout: dchosen.pointer, ids: rows, count: count, columns: columns, dtable: dx.pointer)

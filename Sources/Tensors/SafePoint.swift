@@ -1,5 +1,5 @@
-// Where long computations on tensors may be left: between layers, and between the operations of a backward pass. What stands
-// there has changed nothing but scratch memory, so that leaving by an error loses nothing.
+// Where long computations on tensors may be left: between layers, between the operations of a backward pass, and between the
+// tiles of the output layer. What stands there has changed nothing but scratch memory, so that leaving by an error loses nothing.
 import Synchronization
 
 /// The places at which a computation asks whether to go on.

@@ -14,10 +14,16 @@ struct Snapshot {
 
   init(of loop: TrainLoop) throws {
     step = loop.stepCount
-    parameters = try loop.parameters.map { try $0.copied() }
-    moments = try loop.optimizer.moments.map { Moments(first: try $0.first.copied(), second: try $0.second?.copied()) }
-    moving = try loop.objective.state.map { try $0.tensor.copied() }
+    parameters = try loop.parameters.map { try Snapshot.copy($0) }
+    moments = try loop.optimizer.moments.map { Moments(first: try Snapshot.copy($0.first), second: try $0.second.map(Snapshot.copy)) }
+    moving = try loop.objective.state.map { try Snapshot.copy($0.tensor) }
     bytes = Snapshot.bytes(of: loop)
+  }
+
+  /// Gigabytes take a while to copy, and nothing has changed before all is copied.
+  private static func copy(_ tensor: Tensor) throws -> Tensor {
+    try SafePoint.pass()
+    return try tensor.copied()
   }
 
   /// What a snapshot of this loop takes.

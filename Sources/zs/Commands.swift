@@ -72,7 +72,7 @@ struct RunCommand: ParsableCommand {
   @Option(help: "How errors are written: text or json.") var diagnostics = DiagnosticsFormat.text
   @Argument(parsing: .captureForPassthrough, help: "The script and its arguments.") var inputs: [String] = []
 
-  func run() throws {
+  mutating func run() throws {
     var script: Script
     if let code {
       script = Script(text: code, name: "-e", path: nil, arguments: inputs)
@@ -84,6 +84,7 @@ struct RunCommand: ParsableCommand {
         throw ZsCommand.refuse(error, asJSON: diagnostics == .json)
       }
       script.arguments = Array(inputs.dropFirst())
+      try takeCells(from: &script.arguments)
     } else {
       guard json else { return try ZsCommand.end(Notebook.start()) }
       script = Script.standardInput()
@@ -92,6 +93,24 @@ struct RunCommand: ParsableCommand {
     script.hasJSONDiagnostics = diagnostics == .json
     script.cells = try chosenCells(script)
     try ZsCommand.end(script.run())
+  }
+
+  /// `zs FILE --cell 3` means what `zs --cell 3 FILE` means: which cells to run may also stand right behind the file.
+  private mutating func takeCells(from arguments: inout [String]) throws {
+    while let first = arguments.first {
+      let parts = first.split(separator: "=", maxSplits: 1).map(String.init)
+      guard let name = parts.first, ["--cell", "--from", "--to"].contains(name) else { return }
+      arguments.removeFirst()
+      guard let text = parts.count > 1 ? parts[1] : arguments.first, let number = Int(text) else {
+        throw ValidationError("\(name) takes the number of a cell")
+      }
+      if parts.count == 1 { arguments.removeFirst() }
+      switch name {
+      case "--cell": cell = number
+      case "--from": from = number
+      default: to = number
+      }
+    }
   }
 
   private func chosenCells(_ script: Script) throws -> ClosedRange<Int>? {

@@ -7,7 +7,7 @@ import Notebooks
 extension Notebook {
   /// The names of all directives, for completion and did-you-mean.
   static let directives = [
-    "cells", "chat", "edit", "export", "help", "history", "load", "quit", "rerun", "reset", "save", "seed", "time", "vars",
+    "cells", "chat", "drop", "edit", "export", "help", "history", "load", "quit", "rerun", "reset", "save", "seed", "time", "vars",
   ]
 
   private static let help = """
@@ -16,6 +16,7 @@ extension Notebook {
     :history [N]        what was typed, also earlier
     :rerun N… | stale   runs cells again: by number, a range such as 3-5, or all whose inputs changed
     :edit [N]           edits a cell in $EDITOR and runs it; without N the last one (Ctrl-X Ctrl-E: what is being typed)
+    :drop N…            forgets cells, so that they are not saved or exported; names keep their values
     :time CODE          runs it and says how long it took
     :seed N             all random numbers depend on N only
     :save FILE.zs       writes the cells that ran as a program
@@ -43,6 +44,7 @@ extension Notebook {
     case "cells": listCells()
     case "history": listHistory(rest)
     case "rerun": rerun(rest)
+    case "drop": drop(rest)
     case "edit": edit(rest)
     case "time": time(rest)
     case "seed": seed(rest)
@@ -131,6 +133,16 @@ extension Notebook {
     for text in numbers.compactMap({ journal.input($0) }) where !again(text) { return }
   }
 
+  private func drop(_ rest: String) {
+    let journal = host.interpreter.journal
+    guard let numbers = cellNumbers(rest), !numbers.isEmpty else { return refuse(":drop takes numbers of cells", hint: ":drop 3 5-7") }
+    for number in numbers where journal.input(number) == nil { return refuseCell(number) }
+    let dropped = Set(numbers)
+    journal.drop(dropped)
+    host.recorder.drop(dropped)
+    say("dropped \(counted(dropped.count, "cell"))")
+  }
+
   /// `3 5-7` as numbers; nil where it is none.
   private func cellNumbers(_ text: String) -> [Int]? {
     var numbers: [Int] = []
@@ -145,8 +157,8 @@ extension Notebook {
   }
 
   private func refuseCell(_ number: Int) {
-    let count = host.interpreter.journal.cells.count
-    refuse("there is no cell \(number)", hint: count == 0 ? "no cell has run yet" : "cells go from 1 to \(count); :cells lists them")
+    let last = host.interpreter.journal.cells.last?.number
+    refuse("there is no cell \(number)", hint: last.map { "cells go up to \($0); :cells lists them" } ?? "no cell has run yet")
   }
 
   /// Shows a cell as if it had been typed, and runs it; false where it did not finish.

@@ -1,4 +1,5 @@
 // Ctrl-C and SIGTERM become flags that running work polls; what a press means depends on how often it came.
+import Builtins
 import Glibc
 import Language
 import Synchronization
@@ -52,10 +53,18 @@ enum Interrupt {
       requests.presses.wrappingAdd(1, ordering: .relaxed)
       flag.raise()
     }
-    SafePoint.install { if flag.isAbandoning { throw Interrupted() } }
+    guardSafePoints(of: nil)
     // A reader that went away is an error where we write, not the end of the process.
     // A handler does it: unlike SIG_IGN it is not inherited by commands that are run.
     handle(SIGPIPE) { _ in }
+  }
+
+  /// Leaves long computations at their next safe point once that is wished: at the first press where nothing is lost by it, at the
+  /// second where the activity says that something runs which ought to be finished, such as a step of a training.
+  static func guardSafePoints(of activity: Activity?) {
+    SafePoint.install {
+      if flag.isAbandoning || flag.isRaised && activity?.now == nil { throw Interrupted() }
+    }
   }
 
   private static func handle(_ number: Int32, _ handler: @escaping @convention(c) (Int32) -> Void) {

@@ -262,7 +262,8 @@ extension LineEditor {
 
   /// Candidates in columns under the entry.
   private func show(_ candidates: [String]) {
-    let shown = candidates.prefix(200)
+    // The quote that ends a choice is for the entry, not for the eye.
+    let shown = candidates.prefix(200).map { $0.count > 1 && $0.hasSuffix("\"") && !$0.hasPrefix("\"") ? String($0.dropLast()) : $0 }
     let width = (shown.map { TextWidth.of($0) }.max() ?? 1) + 2
     let perLine = max(1, Terminal.width() / width)
     var text = "\n"
@@ -275,19 +276,18 @@ extension LineEditor {
   }
 
   /// Takes everything up to the end mark into the entry; Ctrl-C within it drops the paste.
+  ///
+  /// What still comes of a dropped paste is read too, because its lines would run as if they had been typed; where the end mark is
+  /// missing, a pause ends it.
   private func paste() -> UInt8 {
     var scalars = String.UnicodeScalarView()
     var tail: [UInt32] = []
     let end: [UInt32] = [0x1B, 0x5B, 0x32, 0x30, 0x31, 0x7E]
     var next: wchar_t = 0
     var isDropped = false
-    while el_wgetc(handle, &next) == 1 {
+    while !isDropped || Terminal.hasInput(within: 0.2), el_wgetc(handle, &next) == 1 {
       let value = UInt32(bitPattern: next)
-      // Ctrl-C drops the paste, of which the rest is still to come: as keys it would run. Twice in a row gives up waiting for it.
-      if value == 3 {
-        if tail.last == 3 { return UInt8(CC_REFRESH) }
-        isDropped = true
-      }
+      if value == 3 { isDropped = true }
       scalars.append(value == 13 ? "\n" : Unicode.Scalar(value) ?? "\u{FFFD}")
       tail.append(value)
       if tail.count > end.count { tail.removeFirst() }

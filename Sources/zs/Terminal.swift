@@ -25,6 +25,12 @@ enum Terminal {
     return (max(2, Int(size.ws_row)), max(20, Int(size.ws_col)))
   }
 
+  /// Whether something is typed or waits to be read within some seconds.
+  static func hasInput(within seconds: Double) -> Bool {
+    var watched = pollfd(fd: STDIN_FILENO, events: Int16(POLLIN), revents: 0)
+    return Glibc.poll(&watched, 1, Int32(seconds * 1000)) > 0
+  }
+
   /// Writes text; false once nobody reads any more.
   @discardableResult
   static func write(_ text: String, to descriptor: Int32 = STDOUT_FILENO) -> Bool {

@@ -8,6 +8,7 @@ final class FormatTests: XCTestCase {
     "", "x = 1", "x = 1\n", "x = 1\n\n\n", "\n\n# %% One\nx = 1\n", "# %% One\nx = 1\n\n# %%\n\n\ny = 2\n",
     "#%% odd marker  \nx = 1\n# %% [markdown] Prose here\n# Some *text*.\n#\n# - a list\n# %% [raw]\n# as it is\n",
     "# %% [md] short\n#no blank\n#  two blanks\ncode = 1\n# %%%\n", "# %% [markdown]\n# \\%% no marker\n# \\\\%% nor this\n# \\frac\n",
+    "x = 1\n# \\%% no marker\n#  \\\\%% nor this\n# \\frac %%\ns = \"\"\"\n# \\%% text\n\"\"\"\n# %% two\n",
     "a = 1\n# %% two\nb = \"\"\"\n# %% no cell\n\"\"\"", "# %%\n# %%\n# %%",
     "# %% a\r\nx = 1\r\n\r\n# %% [markdown] b\r\n# one\r\n# two\r\n", "x\r\n\r\n", "# %% title [markdown] after\n# é日本🙂\n", "# %%",
   ]
@@ -23,13 +24,18 @@ final class FormatTests: XCTestCase {
   func testNotebooksKeepCellsProseAndTitles() throws {
     var markdown = NotebookCell(.markdown, "# Heading\n\n%% looks like a marker\n\\%% and this", title: "Prose")
     markdown.metadata = ["tags": ["a"]]
+    markdown.attachments = ["a.png": ["image/png": "iVBORw0KGgo="]]
+    // Lines that look like markers, in code and in a string.
+    let marked = NotebookCell(.code, "a = 1\n# %% part two\n#%%\n# \\%% three\ns = \"\"\"\n# %% text\n# \\%% text\n\"\"\"", title: "Marked")
     let cells = [
-      NotebookCell(.code, "x = 1\n\ny = 2", title: "First"), markdown, NotebookCell(.raw, "raw", title: ""), NotebookCell(.code, ""),
+      NotebookCell(.code, "x = 1\n\ny = 2", title: "First"), markdown, marked, NotebookCell(.raw, "raw", title: ""),
+      NotebookCell(.code, ""),
     ]
     let document = NotebookDocument(cells, metadata: ["authors": [["name": "é"]]])
     let back = try IpynbFile.read(IpynbFile.write(document))
     XCTAssertEqual(back.metadata, document.metadata)
     XCTAssertEqual(back.cells.map(\.metadata), document.cells.map(\.metadata))
+    XCTAssertEqual(back.cells.map(\.attachments), document.cells.map(\.attachments))
     let again = PercentFile.read(PercentFile.write(back))
     for (old, new) in zip(document.cells, again.cells) {
       XCTAssertEqual(old.kind, new.kind)

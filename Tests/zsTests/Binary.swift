@@ -19,12 +19,14 @@ enum Binary {
   /// The root of the checkout.
   static let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent().path
 
-  /// Runs it to the end; `interruptAfter` sends a signal after that many seconds.
+  /// Runs it to the end; `interruptAfter` sends a signal after that many seconds, `interruptAt` when the program has made that file:
+  /// on a busy machine nobody knows when it gets so far.
   static func run(
-    _ arguments: [String], input: String? = nil, environment: [String: String] = [:], interruptAfter: Double? = nil, signal: Int32 = SIGINT
+    _ arguments: [String], input: String? = nil, environment: [String: String] = [:], interruptAfter: Double? = nil,
+    interruptAt path: String? = nil, signal: Int32 = SIGINT
   ) throws -> Outcome {
     let process = Process()
-    process.executableURL = URL(fileURLWithPath: path)
+    process.executableURL = URL(fileURLWithPath: Binary.path)
     process.arguments = arguments
     process.currentDirectoryURL = URL(fileURLWithPath: root)
     process.environment = ProcessInfo.processInfo.environment.merging(environment) { $1 }
@@ -47,6 +49,11 @@ enum Binary {
     }
     if let interruptAfter {
       Thread.sleep(forTimeInterval: interruptAfter)
+      kill(process.processIdentifier, signal)
+    }
+    if let path {
+      let end = Date().addingTimeInterval(120)
+      while process.isRunning, Date() < end, !FileManager.default.fileExists(atPath: path) { Thread.sleep(forTimeInterval: 0.01) }
       kill(process.processIdentifier, signal)
     }
     process.waitUntilExit()

@@ -40,6 +40,10 @@ final class CommandLineTests: XCTestCase {
     XCTAssertEqual(try Binary.run(["--from", "2", path]).output, "2\n3\n")
     XCTAssertEqual(try Binary.run(["--to", "2", path]).output, "1\n2\n")
     XCTAssertEqual(try Binary.run(["--cell", "7", path]).status, 2)
+    // Behind the file too, where the script's own arguments follow.
+    XCTAssertEqual(try Binary.run([path, "--cell", "2"]).output, "2\n")
+    XCTAssertEqual(try Binary.run([path, "--from=2", "--to", "2", "other"]).output, "2\n")
+    XCTAssertEqual(try Binary.run([path, "--cell", "x"]).status, 2)
   }
 
   func testExitCodes() throws {
@@ -104,12 +108,16 @@ final class CommandLineTests: XCTestCase {
   }
 
   func testInterruptStopsALoop() throws {
-    let outcome = try Binary.run(["-e", "print(\"on\")\ni = 0\nwhile true { i += 1 }"], interruptAfter: 1)
+    func interrupted(_ program: String, signal: Int32 = SIGINT) throws -> Outcome {
+      let mark = NSTemporaryDirectory() + "zs-begun-\(UUID().uuidString)"
+      return try Binary.run(["-e", "print(\"on\")\nwrite(args[0], \"\")\n" + program, mark], interruptAt: mark, signal: signal)
+    }
+    let outcome = try interrupted("i = 0\nwhile true { i += 1 }")
     XCTAssertEqual(outcome.status, 130)
     XCTAssertEqual(outcome.output, "on\n")
     XCTAssertTrue(outcome.errors.contains("interrupted"))
-    XCTAssertEqual(try Binary.run(["-e", "while true { }"], interruptAfter: 1, signal: SIGTERM).status, 130)
-    XCTAssertEqual(try Binary.run(["-e", "while true { try { while true { } } catch e { } }"], interruptAfter: 1).status, 130)
+    XCTAssertEqual(try interrupted("while true { }", signal: SIGTERM).status, 130)
+    XCTAssertEqual(try interrupted("while true { try { while true { } } catch e { } }").status, 130)
   }
 
   func testClosedPipeEndsQuietly() throws {

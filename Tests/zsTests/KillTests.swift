@@ -97,7 +97,8 @@ final class KillTests: XCTestCase {
       let program = try Binary.file(
         Self.trainer.replacingOccurrences(of: "max_steps: \(Self.steps)", with: "max_steps: 1000000").replacingOccurrences(
           of: "autosave_minutes: 0", with: "autosave_minutes: 5") + "t = fresh(args[0])\nrun(t)\n")
-      let outcome = try Binary.run([program, run], environment: ["ZS_THREADS": "1"], interruptAfter: 0.7, signal: signal)
+      // The log of the first step shows that the run is under way.
+      let outcome = try Binary.run([program, run], environment: ["ZS_THREADS": "1"], interruptAt: run + "/metrics.csv", signal: signal)
       XCTAssertEqual(outcome.status, status, "\(name): \(outcome.errors)")
       XCTAssertTrue(outcome.errors.contains("resume(\"\(run)\")"), outcome.errors)
       let saved = try FileManager.default.contentsOfDirectory(atPath: run).filter { $0.hasPrefix("step-") }

@@ -51,6 +51,15 @@ final class PipedNotebookTests: XCTestCase {
     XCTAssertEqual(try notebook("1\n:quit\n2\n").output, "1\n")
   }
 
+  func testDroppedCellsAreNotSaved() throws {
+    let path = NSTemporaryDirectory() + "zs-\(UUID().uuidString).zs"
+    let outcome = try notebook("x = 6\nx * 7\n1 + 1\n:drop 2-3\n:drop 2\nOut[-1]\nx\nOut[-1]\n:save \(path)\n")
+    XCTAssertTrue(outcome.output.contains("42\n2\ndropped 2 cells\n6\n6\n"), outcome.output)
+    for text in ["there is no cell 2", "has no result"] { XCTAssertTrue(outcome.errors.contains(text), outcome.errors) }
+    let saved = try String(contentsOfFile: path, encoding: .utf8)
+    XCTAssertTrue(saved.contains("# %% 1\nx = 6\n\n# %% 5\nx\n") && !saved.contains("x * 7"), saved)
+  }
+
   func testTestBlocksAreSkipped() throws {
     XCTAssertEqual(try notebook("test \"no\" { fail \"ran\" }\n1").output, "1\n")
   }

@@ -10,40 +10,50 @@ final class TerminalWorkTests: XCTestCase {
     guard FileManager.default.fileExists(atPath: model) else { throw XCTSkip("the model is not in the cache") }
     window.openNotebook()
     window.type("m = lora(load(\"\(model)\"), rank: 4, seed: 1)", then: "Enter")
-    window.waitFor("zs[2]›", seconds: 60)
+    window.waitFor("zs[2]›")
     window.type(
       "t = sft(m, [{messages: [{role: \"user\", content: \"Hi\"}, {role: \"assistant\", content: \"so it goes on \" * \(repeats)}]}], max_steps: 99, batch_size: 1)",
       then: "Enter")
-    window.waitFor("zs[3]›", seconds: 60)
+    window.waitFor("zs[3]›")
   }
 
   func testASecondPressDropsTheStepThatRuns() throws {
     let window = try Tmux(columns: 150)
     try trainer(window)
-    window.type("step(t)", then: "Enter")
-    Thread.sleep(forTimeInterval: 0.5)
-    window.press("C-c")
-    let first = Date()
-    window.waitFor("finishing step 1", seconds: 10)
-    XCTAssertLessThan(Date().timeIntervalSince(first), 2, "acknowledged at once; the margin is for a loaded machine")
-    window.press("C-c")
-    let second = Date()
-    window.waitFor("zs[4]›", seconds: 30)
-    print("dropped after \(Date().timeIntervalSince(second)) s")
+    window.type("print(\"be\" + \"gun\"); step(t)", then: "Enter")
+    window.waitFor("begun")
+    // A step takes several seconds, on a slow machine more: both presses fall into it.
+    print("answered after \(window.interrupt(until: "finishing step 1")) s")
+    print("dropped after \(window.interrupt(until: "zs[4]›")) s")
     window.type("t.step_count", then: "Enter")
-    window.waitFor("Out[4] 0", seconds: 30)
+    window.waitFor("Out[4] 0")
+  }
+
+  /// One press stops what has nothing to lose: a long prompt between the matrices of its layers, a text that is scored likewise.
+  func testReadingALongTextIsLeftAtOnce() throws {
+    let window = try Tmux(columns: 150)
+    try trainer(window)
+    window.type("p = \"the cat sat on the mat and \" * 1000; base = t.policy", then: "Enter")
+    window.waitFor("zs[4]›")
+    for (cell, work) in [(4, "generate(base, p, max_tokens: 5)"), (5, "perplexity(base, p)"), (6, "logprobs(base, p)")] {
+      window.type("print(\"begun \" + str(\(cell))); \(work)", then: "Enter")
+      window.waitFor("begun \(cell)")
+      print("\(work) left after \(window.interrupt(until: "zs[\(cell + 1)]›")) s")
+    }
+    window.type("t.step_count", then: "Enter")
+    window.waitFor("Out[7] 0")
   }
 
   func testARunStopsAfterItsStepAndGoesOn() throws {
     let window = try Tmux(columns: 150)
     try trainer(window, repeats: 20)
     window.type("run(t, steps: 50)", then: "Enter")
-    window.waitFor("/50 ", seconds: 120)
+    window.waitFor("/50 ", seconds: 240)
     window.press("C-c")
-    window.waitFor("stopped after step", seconds: 60)
-    window.waitFor("interrupted", seconds: 10)
+    window.waitFor("stopped after step", seconds: 120)
+    window.waitFor("interrupted")
     window.type("t.step_count < 50", then: "Enter")
-    window.waitFor("Out[4] true", seconds: 10)
+    window.waitFor("Out[4] true")
   }
 
   func testTheEditor() throws {

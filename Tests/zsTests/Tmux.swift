@@ -40,13 +40,13 @@ final class Tmux {
     Thread.sleep(forTimeInterval: 0.1)
   }
 
-  /// Pastes text as a terminal does.
-  func paste(_ text: String) throws {
+  /// Pastes text as a terminal does; raw, it comes as the bytes it is.
+  func paste(_ text: String, isRaw: Bool = false) throws {
     let path = NSTemporaryDirectory() + "zs-paste-\(UUID().uuidString)"
     try Data(text.utf8).write(to: URL(fileURLWithPath: path))
     defer { try? FileManager.default.removeItem(atPath: path) }
     _ = try Tmux.run(["-L", socket, "load-buffer", path])
-    _ = try Tmux.run(["-L", socket, "paste-buffer", "-p"])
+    _ = try Tmux.run(["-L", socket, "paste-buffer", isRaw ? "-r" : "-p"])
   }
 
   func resize(columns: Int, rows: Int) {
@@ -61,16 +61,34 @@ final class Tmux {
       .joined(separator: "\n")
   }
 
-  /// Waits until the window shows a text; fails the test when it never does.
+  /// Waits until the window shows a text, below another if one is given; fails the test when it never does.
+  ///
+  /// The time is what a machine with many other things to do may need; a wait ends as soon as the text is there.
   @discardableResult
-  func waitFor(_ text: String, seconds: Double = 30, file: StaticString = #filePath, line: UInt = #line) -> Bool {
+  func waitFor(
+    _ text: String, after earlier: String? = nil, seconds: Double = 90, file: StaticString = #filePath, line: UInt = #line
+  ) -> Bool {
     let end = Date().addingTimeInterval(seconds)
     while Date() < end {
-      if screen.contains(text) { return true }
+      let shown = screen
+      if let earlier {
+        if let place = shown.range(of: earlier), shown[place.upperBound...].contains(text) { return true }
+      } else if shown.contains(text) {
+        return true
+      }
       Thread.sleep(forTimeInterval: 0.05)
     }
     XCTFail("the screen never showed \(text):\n\(screen)", file: file, line: line)
     return false
+  }
+
+  /// Presses Ctrl-C and waits for what it should lead to; gives the seconds between, in which tmux and looking at its screen have a
+  /// part.
+  func interrupt(until text: String, file: StaticString = #filePath, line: UInt = #line) -> Double {
+    _ = try? Tmux.run(["-L", socket, "send-keys", "C-c"])
+    let pressed = Date()
+    waitFor(text, file: file, line: line)
+    return (Date().timeIntervalSince(pressed) * 100).rounded() / 100
   }
 
   private static func shell(_ command: String) throws -> (status: Int32, output: String) {

@@ -16,7 +16,7 @@ final class FunctionCode {
   var captureSlots: [Int] = []
   var hasBoxes = false
   /// Runs to a `return`, or gives its value where it is an expression.
-  var body: Node
+  let body: Node
   var isExpression = false
 
   init(name: String, span: Span, parameters: [(name: String, slot: Int, defaultValue: Node?)], body: Node) {
@@ -200,6 +200,11 @@ class CallNode: Node {
     values.reserveCapacity(positional.count + 1)
     if let first { values.append(first) }
     for index in 0..<positional.count { values.append(try positional.evaluate(index, frame)) }
+    return try call(rows, values, hasFirst: first != nil, frame, isStatement: isStatement)
+  }
+
+  /// Calls a builtin with positional arguments that have their values.
+  final func call(_ rows: [Builtin], _ values: [Value], hasFirst: Bool, _ frame: Frame, isStatement: Bool) throws -> Value {
     var options = ValueMap()
     for (name, value, _) in named { options[name] = try value.evaluate(frame) }
     var row: Builtin?
@@ -209,7 +214,7 @@ class CallNode: Node {
       row = call.builtin
       return try call.builtin.body(call)
     } catch {
-      throw placed(error, frame, parameters: row?.parameters ?? rows[0].parameters, hasFirst: first != nil)
+      throw placed(error, frame, parameters: row?.parameters ?? rows[0].parameters, hasFirst: hasFirst)
     }
   }
 
@@ -273,6 +278,13 @@ final class BuiltinCallNode: CallNode {
   override func evaluate(_ frame: Frame) throws -> Value {
     let first = try piped?.evaluate(frame)
     return try call(rows, first: first, frame, isStatement: isStatement)
+  }
+
+  /// The call's value, and the positional arguments it was given: what an assertion that fails shows.
+  func evaluate(_ frame: Frame, showing arguments: inout [Value]) throws -> Value {
+    if let piped { arguments.append(try piped.evaluate(frame)) }
+    for index in 0..<positional.count { arguments.append(try positional.evaluate(index, frame)) }
+    return try call(rows, arguments, hasFirst: piped != nil, frame, isStatement: isStatement)
   }
 }
 

@@ -296,7 +296,16 @@ final class AssertNode: Node {
     var error = ZsError(kind: "assertion", message: "assertion failed: \(text)", span: condition.span)
     if let message { error.message = "assertion failed: " + (try message.evaluate(frame)).printed }
     let shown = sides.map { $0.display(DisplayOptions(width: 100, plain: true, maxRows: 8)) }
-    if shown.count == 2 {
+    if let call = condition as? BuiltinCallNode {
+      let values = zip(sides, shown).filter { value, _ in
+        if case .function = value { return false }
+        return true
+      }.map { $1 }
+      if !values.isEmpty, let name = call.rows.first?.name {
+        let isShort = values.allSatisfy { !$0.contains("\n") }
+        error.hint = "\(name) was given" + (isShort ? " " + values.joined(separator: ", ") : "\n" + values.joined(separator: "\n"))
+      }
+    } else if shown.count == 2 {
       let isShort = shown.allSatisfy { !$0.contains("\n") } && shown[0].count + shown[1].count < 80
       error.hint =
         isShort
@@ -314,6 +323,14 @@ final class AssertNode: Node {
       let result = try compare.general(a, b, frame)
       do {
         return try Operations.truth(result)
+      } catch {
+        throw condition.located(error, frame)
+      }
+    }
+    if let call = condition as? BuiltinCallNode {
+      let value = try call.evaluate(frame, showing: &sides)
+      do {
+        return try Operations.truth(value)
       } catch {
         throw condition.located(error, frame)
       }
