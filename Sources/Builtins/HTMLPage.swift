@@ -58,6 +58,10 @@ private let pageStyle = """
   .curves { display: grid; grid-template-columns: repeat(auto-fit, minmax(330px, 1fr)); gap: 16px; }
   figure { margin: 0; background: var(--panel); border: 1px solid var(--line); border-radius: 6px; padding: 8px 10px; }
   figure svg { display: block; width: 100%; height: auto; font: 11px system-ui, sans-serif; fill: var(--soft); }
+  .plots { display: flex; flex-wrap: wrap; gap: 16px; margin: 12px 0; } .plots figure { flex: 0 1 532px; background: #fff; }
+  .plots figure svg { fill: #222; }
+  @media (prefers-color-scheme: dark) { .plots figure { filter: invert(.9) hue-rotate(180deg); } }
+  .role { color: var(--soft); font-weight: 600; } .role:not(:first-child) { margin-top: 6px; } .said { white-space: pre-wrap; }
   figure b.k0 { color: var(--c0); } figure b.k1 { color: var(--c1); } figure b.k2 { color: var(--c2); }
   .k0 { stroke: var(--c0); } .k1 { stroke: var(--c1); } .k2 { stroke: var(--c2); } .k3 { stroke: var(--c3); }
   .grid { stroke: var(--line); } .curve { fill: none; stroke-width: 1.6; } .point { stroke-width: 9; stroke-linecap: round; opacity: 0; }

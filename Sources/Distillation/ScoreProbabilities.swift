@@ -51,29 +51,40 @@ public final class ContinuationScorer {
     return values
   }
 
-  /// Brings the cache to exactly these tokens, reading only what differs; the last one at least, for its logits.
+  /// Brings the cache to exactly these tokens, reading only what differs; where it does, the last one at least, for its logits.
   private func advance(to ids: ArraySlice<Int32>) throws {
+    // Every cut of the cache is followed by a read, so its logits are those behind its last token.
+    guard !decoder.cache.ids.elementsEqual(ids) else { return }
     var shared = 0
     while shared < min(decoder.cache.count, ids.count - 1), decoder.cache.ids[shared] == ids[shared] { shared += 1 }
     decoder.cache.truncate(to: shared)
     try decoder.read(Array(ids[shared...]))
   }
 
+  /// log p of each choice as a whole, after the opening of the answer to a conversation, nats.
+  func sums(messages: [Message], opening: String, choices: [String]) throws -> [Double] {
+    let context = try model.render(messages.map(\.json), generationPrompt: true) + opening
+    return try logProbabilities(context: context, choices: choices, special: true).map { $0.reduce(0, +) }
+  }
+
   /// Probabilities of the choices, made to add up to 1.
   ///
   /// A choice that begins another one, as 1 begins 10, counts only where the other does not follow.
   public func probabilities(messages: [Message], opening: String, choices: [String]) throws -> [Double] {
-    let context = try model.render(messages.map(\.json), generationPrompt: true) + opening
-    let sums = try logProbabilities(context: context, choices: choices, special: true).map { $0.reduce(0, +) }
-    let top = sums.max() ?? 0
-    var shares = sums.map { exponential($0 - top) }
-    let whole = shares
-    for (index, choice) in choices.enumerated() {
-      for (other, longer) in choices.enumerated() where longer != choice && longer.hasPrefix(choice) {
-        shares[index] = max(0, shares[index] - whole[other])
-      }
-    }
-    let total = shares.reduce(0, +)
-    return shares.map { $0 / total }
+    shares(of: choices, sums: try sums(messages: messages, opening: opening, choices: choices))
   }
+}
+
+/// Probabilities of choices by their log-probabilities, made to add up to 1.
+func shares(of choices: [String], sums: [Double]) -> [Double] {
+  let top = sums.max() ?? 0
+  var shares = sums.map { exponential($0 - top) }
+  let whole = shares
+  for (index, choice) in choices.enumerated() {
+    for (other, longer) in choices.enumerated() where longer != choice && longer.hasPrefix(choice) {
+      shares[index] = max(0, shares[index] - whole[other])
+    }
+  }
+  let total = shares.reduce(0, +)
+  return shares.map { $0 / total }
 }

@@ -47,7 +47,7 @@ enum Binary {
     }
     if let interruptAfter {
       Thread.sleep(forTimeInterval: interruptAfter)
-      kill(process.processIdentifier, signal)
+      if process.isRunning { kill(process.processIdentifier, signal) }
     }
     process.waitUntilExit()
     group.wait()
