@@ -20,11 +20,13 @@ func stepBuiltins() -> [Builtin] {
       "run", category: category,
       [trainerParameter, Parameter("steps", .int, default: Value.none, range: 1...1e9, help: "how many updates; none: to the end")],
       returns: "report", summary: "Updates to the end, showing how far it is; an interrupt stops between updates and keeps what is done.",
-      example: made + "run(t, steps: 1)\nt.step_count"
+      example: made + "run(t, steps: 1)\nt.step_count",
+      details: "At the end already, `run(t)` has nothing to do and gives none, so a script that resumes need not ask."
     ) { call in
       let trainer = try call.trainer()
       let left = trainer.loop.totalSteps - trainer.loop.stepCount
-      return .object(try advance(trainer, by: try call.optionalInt("steps") ?? max(1, left), call, isRun: true))
+      if left <= 0, try call.optionalInt("steps") == nil { return .none }
+      return .object(try advance(trainer, by: try call.optionalInt("steps") ?? left, call, isRun: true))
     },
     Builtin(
       "inspect", category: category, [trainerParameter], returns: "report",

@@ -58,6 +58,7 @@ final class RunTests: XCTestCase {
           "[6, 6, 12, 3, true, true]"
         ),
         ("evaluate(u, rows[0:3]).loss == evaluate(t, rows[0:3]).loss", "true"),
+        ("[run(u), u.step_count, raises(() => run(u, steps: 1)), raises(() => step(u))]", "[none, 6, true, true]"),
         ("back(u, 4); step(u).loss == t.history[2].loss", "true"),
         ("t.data", "{rows: 12, examples: 12, documents: 12, tokens: 84, trained_tokens: 60, padding_saved: 0, cut: 0, skipped: 0}"),
         ("save(t.history, \"\(folder)/h.csv\"); read(\"\(folder)/h.csv\") |> split(\"\\n\") |> len", "8"),
