@@ -71,7 +71,7 @@ table(pool)
 
 # %% 4 · dDPO
 dpo_model = zephyr.aligned(base, sft_model, preferred, s)
-dpo_history = read_jsonl(s.folder + "/6-ddpo/checkpoints/metrics.jsonl")
+dpo_history = read_jsonl(s.folder + "/6-ddpo/history.jsonl")
 print("dDPO: loss", sparkline([r.loss for r in dpo_history]), "margins", sparkline([r["rewards/margins"] for r in dpo_history]))
 
 # %% 5 · What changed: how likely the teacher's answers to held-out prompts are
@@ -115,7 +115,7 @@ page(s.folder + "/report.html", [
   "# 1 Self-Instruct", "\(len(rows)) instructions out of \(len(read_jsonl(s.seeds))) seed tasks; the last \(len(held_out)) are held out from all training.",
   bars(funnel, title: "what was left after each step"),
   if len(reasons) > 0 { reasons } else { "Nothing was rejected." },
-  rejected |> take(8), [{instruction: r.instruction} for r in rows |> take(8)],
+  "The first of the rejected:", rejected |> take(8), "The first instructions:", [{instruction: r.instruction} for r in rows |> take(8)],
   "# 2 dSFT", "The base learns the teacher's answers, drawn at temperature 0.7.",
   plot(sft_history, "loss", title: "dSFT loss by step"), demonstrations |> take(4),
   "# 3 AI feedback", "Four sampling variants of the dSFT model answer under a principle; the judge's score is its expected value over 1 to 10.",

@@ -45,13 +45,15 @@ extension PlotValue {
 
 extension Scene {
   /// The bars as lying rectangles from 0 with their intervals as whiskers; names and numbers get the room that the longest takes.
-  mutating func named(_ bars: [Bar]) {
+  ///
+  /// - Returns: The height of the page that they need.
+  mutating func named(_ bars: [Bar]) -> Double {
     let span = bars.extent
     let letter = 6.8
     let names = min(Double(bars.map { TextWidth.of($0.name) }.max() ?? 0) * letter, 280)
     let numbers = Double(bars.map { TextWidth.of($0.number) }.max() ?? 0) * letter
     let (left, right, first) = (names + 18, width - numbers - 18, 36.0)
-    let step = min((348 - first) / Double(max(1, bars.count)), 56)
+    let step = min((348 - first) / Double(max(1, bars.count)), 40)
     func across(_ value: Double) -> Double { left + (right - left) * (value - span.low) / (span.high - span.low) }
     for (index, bar) in bars.enumerated() {
       let y = first + step * Double(index)
@@ -68,6 +70,7 @@ extension Scene {
     }
     let foot = first + step * Double(bars.count)
     items.append(.line([PagePoint(x: across(0), y: first), PagePoint(x: across(0), y: foot)], .black, width: 1))
+    return foot + 12
   }
 }
 

@@ -140,8 +140,10 @@ final class DistillationBuiltinsTests: XCTestCase {
       "page(\"\(path)\", [\"# One & two\", \"<prose>\", [{a: 1, b: \"x<y\"}], \"## Three\", [{said: [{role: \"user\", content: \"v\"}, {role: \"assistant\", content: \"w\"}], empty: \"\"}], bars({k: 3}), plot([1, 2]), mt_bench(r => \"a\", [{turns: [\"t\"]}], judge: r => \"[[5]]\")], title: \"T\")"
     )
     let text = try String(contentsOfFile: path, encoding: .utf8)
-    for part in ["<h2>One &amp; two</h2>", "<p>&lt;prose&gt;</p>", ">x&lt;y</td>", "<svg", "MT-Bench over 1 question", "<h3>Three</h3>", ">user</div>v", "</svg>\n</figure><figure><svg"]
-    {
+    for part in [
+      "<h2>One &amp; two</h2>", "<p>&lt;prose&gt;</p>", ">x&lt;y</td>", "<svg", "MT-Bench over 1 question", "<h3>Three</h3>",
+      ">user</div>v", "</svg>\n</figure><figure><svg",
+    ] {
       XCTAssertTrue(text.contains(part), part)
     }
     XCTAssertFalse(text.contains("empty"), "a column in which nothing stands is left out")

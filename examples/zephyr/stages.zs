@@ -14,7 +14,7 @@ fn trained(base, folder, make, again) {
     t = if exists(saves) and len(list_files(saves, "step-*")) > 0 { again(saves) } else { make(saves) }
     run(t)
     save(t.policy, folder)
-    write_jsonl(folder + "/history.jsonl", [{step: r.step, loss: r.loss} for r in t.history])
+    write_jsonl(folder + "/history.jsonl", t.history)
     write(folder + "/whole.json", "{}\n")
   }
   load_adapter(base, folder)
@@ -67,7 +67,7 @@ fn aligned(base, reference, rows, s) = trained(base, s.folder + "/6-ddpo",
   saves => resume(saves, model: base, reference: reference))
 
 # How likely each model finds the teacher's answers to held-out prompts: a row per model and conversation, nats per token.
-fn likelihoods(models, conversations, s) = kept(s.folder + "/7-held-out/likelihoods.jsonl", () => {
+fn likelihoods(models, conversations, s) = kept(s.folder + "/7-likelihoods.jsonl", () => {
   rows = []
   for m in models {
     for place, c in enumerate(conversations) {
@@ -79,7 +79,7 @@ fn likelihoods(models, conversations, s) = kept(s.folder + "/7-held-out/likeliho
 })
 
 # What the policy learned of pairs: the reward of both answers, beta (log π − log π_ref), and the margin between them.
-fn margins(policy, reference, pairs, beta, s, kind) = kept(s.folder + "/7-held-out/margins-\(kind).jsonl", () => {
+fn margins(policy, reference, pairs, beta, s, kind) = kept(s.folder + "/7-margins-\(kind).jsonl", () => {
   fn gained(prompt, answer) = beta * (logprobs(policy, prompt, answer).sum().item - logprobs(reference, prompt, answer).sum().item)
   rows = []
   for p in pairs {
