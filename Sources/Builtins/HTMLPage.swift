@@ -52,12 +52,16 @@ private let pageStyle = """
   body { margin: 0; background: var(--ground); color: var(--ink); font: 15px/1.5 system-ui, sans-serif; }
   main { max-width: 1120px; margin: 0 auto; padding: 24px 20px 64px; }
   h1 { font-size: 24px; margin: 0 0 4px; } h2 { font-size: 18px; margin: 36px 0 10px; border-bottom: 1px solid var(--line); }
-  h3 { font-size: 15px; margin: 22px 0 6px; } h4 { font-size: 13px; margin: 0 0 4px; }
+  h3 { font-size: 15px; margin: 22px 0 6px; } h4 { font-size: 13px; margin: 0 0 4px; } div + h4 { margin-top: 18px; }
   .note, .legend, figcaption { color: var(--soft); font-size: 13px; font-weight: normal; }
   .warn { color: var(--warn); margin: 4px 0; }
   .curves { display: grid; grid-template-columns: repeat(auto-fit, minmax(330px, 1fr)); gap: 16px; }
   figure { margin: 0; background: var(--panel); border: 1px solid var(--line); border-radius: 6px; padding: 8px 10px; }
   figure svg { display: block; width: 100%; height: auto; font: 11px system-ui, sans-serif; fill: var(--soft); }
+  .plots { display: flex; flex-wrap: wrap; align-items: flex-start; gap: 16px; margin: 12px 0; } .plots figure { flex: 0 1 532px; background: #fff; }
+  .plots figure svg { fill: #222; }
+  @media (prefers-color-scheme: dark) { .plots figure { filter: invert(.9) hue-rotate(180deg); } }
+  .role { color: var(--soft); font-weight: 600; } .role:not(:first-child) { margin-top: 6px; } .said { white-space: pre-wrap; }
   figure b.k0 { color: var(--c0); } figure b.k1 { color: var(--c1); } figure b.k2 { color: var(--c2); }
   .k0 { stroke: var(--c0); } .k1 { stroke: var(--c1); } .k2 { stroke: var(--c2); } .k3 { stroke: var(--c3); }
   .grid { stroke: var(--line); } .curve { fill: none; stroke-width: 1.6; } .point { stroke-width: 9; stroke-linecap: round; opacity: 0; }

@@ -184,7 +184,7 @@ private func completions(
       tokens += 1
       waiting.add(text, to: index)
     },
-    onFinish: { index in
+    onFinish: { index, _ in
       finished += 1
       waiting.finish(index)
     },

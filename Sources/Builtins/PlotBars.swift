@@ -19,16 +19,24 @@ extension PlotValue {
     ])
   }
 
-  /// One line per bar: name, bar in eighths of a block, number.
+  /// One line per bar: name, bar in eighths of a block, number; bars of negative numbers stand left of the others' beginning.
   func namedBars(_ bars: [Bar], _ width: Int, _ colour: Bool) -> [String] {
-    let top = bars.flatMap { [$0.value, $0.high ?? 0] }.max() ?? 1
+    let span = bars.extent
     let names = min(bars.map { TextWidth.of($0.name) }.max() ?? 0, width / 2)
     let numbers = bars.map(\.number)
     let room = max(8, width - names - 3 - (numbers.map { TextWidth.of($0) }.max() ?? 0))
+    func eighths(_ value: Double) -> Int { Int((abs(value) / (span.high - span.low) * Double(room * 8)).rounded()) }
+    let margin = (eighths(span.low) + 7) / 8
     return zip(bars, numbers).map { bar, number in
-      let eighths = top > 0 ? Int((max(0, bar.value) / top * Double(room * 8)).rounded()) : 0
-      let partial = eighths % 8 == 0 ? "" : String("▏▎▍▌▋▊▉"["▏▎▍▌▋▊▉".index("▏▎▍▌▋▊▉".startIndex, offsetBy: eighths % 8 - 1)])
-      let drawn = String(repeating: "█", count: eighths / 8) + partial
+      let length = eighths(bar.value)
+      let drawn: String
+      if bar.value < 0 {
+        let blocks = (length + 4) / 8
+        drawn = String(repeating: " ", count: max(0, margin - blocks)) + String(repeating: "█", count: blocks)
+      } else {
+        let partial = length % 8 == 0 ? "" : String("▏▎▍▌▋▊▉"["▏▎▍▌▋▊▉".index("▏▎▍▌▋▊▉".startIndex, offsetBy: length % 8 - 1)])
+        drawn = String(repeating: " ", count: margin) + String(repeating: "█", count: length / 8) + partial
+      }
       let painted = colour ? "\u{1B}[38;5;39m\(drawn)\u{1B}[0m" : drawn
       return "\(TextWidth.pad(TextWidth.cut(bar.name, to: names), to: names, right: false)) │\(painted) \(number)"
     }
@@ -36,22 +44,42 @@ extension PlotValue {
 }
 
 extension Scene {
-  /// The bars as lying rectangles with their intervals as whiskers.
-  mutating func named(_ bars: [Bar]) {
-    let top = max(bars.flatMap { [$0.value, $0.high ?? 0] }.max() ?? 1, 1e-12)
-    let (left, right, first, last) = (190.0, 560.0, 36.0, 348.0)
-    let step = (last - first) / Double(max(1, bars.count))
-    func across(_ value: Double) -> Double { left + (right - left) * max(0, value) / top }
+  /// The bars as lying rectangles from 0 with their intervals as whiskers; names and numbers get the room that the longest takes.
+  ///
+  /// - Returns: The height of the page that they need.
+  mutating func named(_ bars: [Bar]) -> Double {
+    let span = bars.extent
+    let letter = 6.8
+    let names = min(Double(bars.map { TextWidth.of($0.name) }.max() ?? 0) * letter, 280)
+    let numbers = Double(bars.map { TextWidth.of($0.number) }.max() ?? 0) * letter
+    let (left, right, first) = (names + 18, width - numbers - 18, 36.0)
+    let step = min((348 - first) / Double(max(1, bars.count)), 40)
+    func across(_ value: Double) -> Double { left + (right - left) * (value - span.low) / (span.high - span.low) }
     for (index, bar) in bars.enumerated() {
       let y = first + step * Double(index)
       let middle = y + step / 2
-      items.append(.bar(PagePoint(x: left, y: y + step * 0.15), width: across(bar.value) - left, height: step * 0.7, Ink.series[0]))
-      items.append(.text(bar.name, PagePoint(x: left - 8, y: middle), .end, isBold: false))
-      items.append(.text(bar.number, PagePoint(x: across(bar.high ?? bar.value) + 6, y: middle), .start, isBold: false))
-      if let low = bar.low, let high = bar.high {
-        items.append(.line([PagePoint(x: across(low), y: middle), PagePoint(x: across(high), y: middle)], .black, width: 1.5))
+      let ends = [across(0), across(bar.value)].sorted()
+      items.append(.bar(PagePoint(x: ends[0], y: y + step * 0.15), width: ends[1] - ends[0], height: step * 0.7, Ink.series[5]))
+      items.append(.text(TextWidth.cut(bar.name, to: 41), PagePoint(x: left - 8, y: middle), .end, isBold: false))
+      items.append(.text(bar.number, PagePoint(x: across(max(0, bar.value, bar.high ?? 0)) + 6, y: middle), .start, isBold: false))
+      guard let low = bar.low, let high = bar.high else { continue }
+      items.append(.line([PagePoint(x: across(low), y: middle), PagePoint(x: across(high), y: middle)], .black, width: 1.5))
+      for end in [across(low), across(high)] {
+        items.append(.line([PagePoint(x: end, y: middle - step * 0.15), PagePoint(x: end, y: middle + step * 0.15)], .black, width: 1.5))
       }
     }
+    let foot = first + step * Double(bars.count)
+    items.append(.line([PagePoint(x: across(0), y: first), PagePoint(x: across(0), y: foot)], .black, width: 1))
+    return foot + 12
+  }
+}
+
+extension [Bar] {
+  /// From the smallest to the largest number or end of an interval, 0 among them.
+  fileprivate var extent: (low: Double, high: Double) {
+    let low = map { Swift.min($0.value, $0.low ?? 0, 0) }.min() ?? 0
+    let high = map { Swift.max($0.value, $0.high ?? 0, 0) }.max() ?? 0
+    return high > low ? (low, high) : (0, 1)
   }
 }
 
@@ -68,7 +96,7 @@ func barBuiltins() -> [Builtin] {
     Builtin(
       "bars", category: "Looking",
       [
-        Parameter("values", .anyOf([.map, .list]), help: "a map of names and numbers, or rows"),
+        Parameter("values", .anyOf([.map, .list]), help: "a map of names and numbers, or rows; low and high are drawn as an interval"),
         Parameter("name", .string, default: Value.none, help: "of rows: the column with names; none: the first"),
         Parameter("value", .string, default: Value.none, help: "of rows: the column with numbers; none: the second"),
         Parameter("title", .string, default: ""), Parameter("width", .int, default: Value.none, range: 24...400, help: "columns"),
@@ -96,7 +124,9 @@ private func barsArgument(_ call: Call) throws -> [Bar] {
     guard let name = map[nameKey], let value = map[valueKey] else {
       throw ZsError(kind: "key", message: "row \(index) has no '\(map[nameKey] == nil ? nameKey : valueKey)'", argument: "values")
     }
-    return Bar(name: name.printed, value: try barNumber(value, name.printed))
+    var bar = Bar(name: name.printed, value: try barNumber(value, name.printed))
+    if let low = map["low"]?.number, let high = map["high"]?.number, low.isFinite, high.isFinite { (bar.low, bar.high) = (low, high) }
+    return bar
   }
 }
 

@@ -56,7 +56,7 @@ enum SceneItem {
 /// A page with a plot.
 struct Scene {
   let width = 640.0
-  let height = 360.0
+  private(set) var height = 360.0
   var items: [SceneItem] = []
   private let left = 64.0
   private let top = 32.0
@@ -68,7 +68,7 @@ struct Scene {
     case .lines(let series): curves(series, plot.options)
     case .points(let series): curves(series, plot.options, isPoints: true)
     case .histogram(let edges, let counts): bars(edges, counts)
-    case .bars(let bars): named(bars)
+    case .bars(let bars): height = named(bars)
     case .heat(let rows): heat(rows)
     }
     if !plot.options.title.isEmpty {

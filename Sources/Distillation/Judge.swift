@@ -97,13 +97,28 @@ public final class Judge {
   }
 
   /// Probabilities of what may follow the opening of the judge's turn, for each of many questions.
+  ///
+  /// What a log in front of the judge holds already is not computed again.
   func probabilities(_ messages: [[Message]], opening: String, choices: [String], label: String) throws -> [[Double]] {
     guard let scorer else { throw TeacherError("this judge is read by its words") }
+    let log = (teacher as? RememberingTeacher)?.log
     return try messages.indices.map { place in
       if watch.shouldStop() { throw PipelineStopped() }
       watch.progress(label, place, messages.count, teacher.name)
-      return try scorer.probabilities(messages: messages[place], opening: opening, choices: choices)
+      let key = scoresKey(messages[place], opening, choices)
+      if let sums = log?.reply(key)?.sums(of: choices) { return shares(sums) }
+      let sums = try scorer.sums(messages: messages[place], opening: opening, choices: choices)
+      try log?.append(TeacherReply(sums: sums, of: choices), key: key, teacher: teacher.name)
+      return shares(sums)
     }
+  }
+
+  /// What tells a question by probabilities from all other requests.
+  private func scoresKey(_ messages: [Message], _ opening: String, _ choices: [String]) -> String {
+    // A turn of the judge that has begun is no conversation that could be asked for an answer, so no other request has this key.
+    var request = TeacherRequest(.messages(messages + [Message(role: "assistant", content: opening)]), maxTokens: 0, stop: choices)
+    request.logprobs = true
+    return request.key(teacher: teacher.identity)
   }
 
   /// Ratings from 1 to 10 of the last answers of conversations.
@@ -172,5 +187,20 @@ func rankedPreference(_ reply: TeacherReply) -> Double? {
   case "m": return 0
   case "M": return 1
   default: return nil
+  }
+}
+
+extension TeacherReply {
+  /// The log-probabilities of given choices, in the form of a reply, so that a log can hold them.
+  fileprivate init(sums: [Double], of choices: [String]) {
+    self.init(
+      choices: zip(choices, sums).map { Choice(text: $0, finishReason: "scored", tokens: [TeacherToken(text: $0, logprob: $1)]) })
+  }
+
+  /// What `init(sums:of:)` was given; nil for any other reply.
+  fileprivate func sums(of texts: [String]) -> [Double]? {
+    guard choices.map(\.text) == texts else { return nil }
+    let sums = choices.compactMap { $0.tokens?.first?.logprob }
+    return sums.count == texts.count ? sums : nil
   }
 }

@@ -78,8 +78,9 @@ public final class ReplyLog {
 
 /// A teacher that asks another one only what a log does not hold yet.
 public final class RememberingTeacher: Teacher {
+  /// Where replies are kept.
+  public let log: ReplyLog
   private let teacher: any Teacher
-  private let log: ReplyLog
   /// How many replies came from the log.
   public private(set) var remembered = 0
 

@@ -51,30 +51,43 @@ public final class ContinuationScorer {
     return values
   }
 
-  /// Brings the cache to exactly these tokens, reading only what differs; the last one at least, for its logits.
+  /// Brings the cache to exactly these tokens, reading only what differs; where it does, the last one at least, for its logits.
   private func advance(to ids: ArraySlice<Int32>) throws {
+    // Every cut of the cache is followed by a read, so its logits are those behind its last token.
+    guard !decoder.cache.ids.elementsEqual(ids) else { return }
     var shared = 0
     while shared < min(decoder.cache.count, ids.count - 1), decoder.cache.ids[shared] == ids[shared] { shared += 1 }
     decoder.cache.truncate(to: shared)
     try decoder.read(Array(ids[shared...]))
   }
 
-  /// Probabilities of the choices, made to add up to 1.
+  /// log p of each choice after the opening of the answer to a conversation, nats: that it is said, and not a longer one.
   ///
   /// A choice whose tokens begin another one's, as 1 may begin 10, counts only where the other does not follow.
-  public func probabilities(messages: [Message], opening: String, choices: [String]) throws -> [Double] {
+  func sums(messages: [Message], opening: String, choices: [String]) throws -> [Double] {
     let context = try model.render(messages.map(\.json), generationPrompt: true) + opening
-    let sums = try logProbabilities(context: context, choices: choices, special: true).map { $0.reduce(0, +) }
-    let top = sums.max() ?? 0
-    var shares = sums.map { exponential($0 - top) }
-    let whole = shares
+    let whole = try logProbabilities(context: context, choices: choices, special: true).map { $0.reduce(0, +) }
+    let top = whole.max() ?? 0
     let tokens = try choices.map { try model.encode(context + $0, special: true) }
-    for index in choices.indices {
+    return choices.indices.map { index in
+      var share = exponential(whole[index] - top)
       for (other, longer) in tokens.enumerated() where longer.count > tokens[index].count && longer.starts(with: tokens[index]) {
-        shares[index] = max(0, shares[index] - whole[other])
+        share -= exponential(whole[other] - top)
       }
+      return logarithm(max(share, .leastNormalMagnitude)) + top
     }
-    let total = shares.reduce(0, +)
-    return shares.map { $0 / total }
   }
+
+  /// Probabilities of the choices, made to add up to 1.
+  public func probabilities(messages: [Message], opening: String, choices: [String]) throws -> [Double] {
+    shares(try sums(messages: messages, opening: opening, choices: choices))
+  }
+}
+
+/// Probabilities from log-probabilities, made to add up to 1.
+func shares(_ sums: [Double]) -> [Double] {
+  let top = sums.max() ?? 0
+  let shares = sums.map { exponential($0 - top) }
+  let total = shares.reduce(0, +)
+  return shares.map { $0 / total }
 }

@@ -13,8 +13,10 @@ public struct GenerationRequest: Sendable {
   public var random: RandomSource
   /// Whether the text begins a turn of its own, as in `Generator.generate`.
   public var isAnswer: Bool
+  /// How it is drawn and ends; nil: as the batch's options say.
+  public var options: SamplingOptions?
 
-  /// A request.
+  /// A request, drawn as the others of its batch.
   public init(_ prompt: [Int], random: RandomSource, isAnswer: Bool = false) {
     self.prompt = prompt
     self.random = random
@@ -52,25 +54,27 @@ public final class BatchGenerator {
   ///
   /// - Parameters:
   ///   - onText: Called with the number of a request and the next piece of its text.
-  ///   - onFinish: Called with the number of a request whose completion has ended.
+  ///   - onFinish: Called with the number of a request and its completion as soon as that has ended; what it throws ends the rest.
   ///   - shouldStop: Asked before each step and between prompts. After a stop, completions that have not ended, or not begun, are
   ///     given back as they are, with the reason `interrupted`.
   /// - Throws: `ModelError` if a prompt is empty or longer than the context; nothing has been generated then.
   public func generate(
     _ requests: [GenerationRequest], options: SamplingOptions, onText: (Int, String) -> Void = { _, _ in },
-    onFinish: (Int) -> Void = { _ in }, shouldStop: () -> Bool = { false }
+    onFinish: (Int, Completion) throws -> Void = { _, _ in }, shouldStop: () -> Bool = { false }
   ) throws -> [Completion] {
-    let prompts = try requests.map { try model.checkedPrompt($0.prompt, options) }
+    let prompts = try requests.map { try model.checkedPrompt($0.prompt, $0.options ?? options) }
     defer { latest = nil }
-    let decoder = try BatchDecoder(model, width: affordableWidth(prompts, options))
+    let longest = zip(prompts, requests).map { $0.count + ($1.options ?? options).maxTokens }.max() ?? 0
+    let decoder = try BatchDecoder(model, width: affordableWidth(longest, count: prompts.count))
     let none = Completion(text: "", tokens: [], logprobs: [], finishReason: .interrupted, tokensPerSecond: 0)
     var results = [Completion](repeating: none, count: requests.count)
     var open: [Open] = []
     var next = 0
     var isStopped = false
-    func close(_ sequence: Open) {
-      results[sequence.index] = sequence.completion.finished { onText(sequence.index, $0) }
-      onFinish(sequence.index)
+    func close(_ sequence: Open) throws {
+      let completion = sequence.completion.finished { onText(sequence.index, $0) }
+      results[sequence.index] = completion
+      try onFinish(sequence.index, completion)
     }
     while !isStopped, next < requests.count || !open.isEmpty {
       while next < requests.count, open.count < decoder.width {
@@ -79,9 +83,10 @@ public final class BatchGenerator {
           break
         }
         let request = requests[next]
-        let completion = try OpenCompletion(model, request.prompt, options, random: request.random, isAnswer: request.isAnswer)
+        let completion = try OpenCompletion(
+          model, request.prompt, request.options ?? options, random: request.random, isAnswer: request.isAnswer)
         let sequence = Open(index: next, cache: cache, completion: completion)
-        if completion.reason == nil { open.append(sequence) } else { close(sequence) }
+        if completion.reason == nil { open.append(sequence) } else { try close(sequence) }
         next += 1
       }
       if isStopped || shouldStop() { break }
@@ -91,21 +96,20 @@ public final class BatchGenerator {
         isStopped = true
       }
     }
-    for sequence in open { close(sequence) }
+    for sequence in open { try close(sequence) }
     return results
   }
 
-  /// The sequences that may be open at a time, so that their caches stay within some memory.
-  private func affordableWidth(_ prompts: [[Int32]], _ options: SamplingOptions) -> Int {
+  /// The sequences of up to `longest` tokens that may be open at a time, so that their caches stay within some memory.
+  private func affordableWidth(_ longest: Int, count: Int) -> Int {
     let c = model.configuration
-    let longest = min((prompts.map(\.count).max() ?? 0) + options.maxTokens, c.maxPositionEmbeddings)
-    let bytes = 2 * c.numHiddenLayers * c.keyValueWidth * cacheType.bytes * longest
-    return max(1, min(width, prompts.count, Self.cacheBudget / max(1, bytes)))
+    let bytes = 2 * c.numHiddenLayers * c.keyValueWidth * cacheType.bytes * min(longest, c.maxPositionEmbeddings)
+    return max(1, min(width, count, Self.cacheBudget / max(1, bytes)))
   }
 
   /// Draws a token for each sequence, and reads those of the sequences that go on.
   private func step(
-    _ open: inout [Open], _ decoder: BatchDecoder, _ onText: (Int, String) -> Void, _ close: (Open) -> Void
+    _ open: inout [Open], _ decoder: BatchDecoder, _ onText: (Int, String) -> Void, _ close: (Open) throws -> Void
   ) throws {
     guard !open.isEmpty else { return }
     var logSumExp = [Float](repeating: 0, count: open.count)
@@ -120,7 +124,7 @@ public final class BatchGenerator {
         going.append(sequence)
         ids.append(Int32(id))
       } else {
-        close(sequence)
+        try close(sequence)
       }
     }
     open = going

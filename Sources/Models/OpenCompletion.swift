@@ -61,7 +61,8 @@ struct OpenCompletion {
 
 extension LanguageModel {
   /// The tokens of a prompt as the kernels take them; refuses what no generation can begin with.
-  func checkedPrompt(_ prompt: [Int], _ options: SamplingOptions) throws -> [Int32] {
+  @discardableResult
+  package func checkedPrompt(_ prompt: [Int], _ options: SamplingOptions) throws -> [Int32] {
     try options.validate()
     let ids = try tokens(prompt)
     guard !ids.isEmpty else {

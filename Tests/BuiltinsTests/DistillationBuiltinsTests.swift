@@ -115,6 +115,9 @@ final class DistillationBuiltinsTests: XCTestCase {
       ("mt_bench(r => \"a\", [{turns: [\"t\"]}], judge: r => \"x\").rows[0].score", "-1.0"),
       ("mt_bench(r => \"a\", [{turns: [\"t\"]}], judge: r => \"[[B]]\", baseline: r => \"b\").score", "0.5"),
       ("b = bars({a: 1, b: 2})\nlen(split(str(b), \"\\n\"))", "2"),
+      ("split(str(bars([{n: \"a\", v: 2, low: 1, high: 3}, {n: \"b\", v: -1}])), \"\\n\")[0] |> ends_with(\"2 [1, 3]\")", "true"),
+      // A negative bar ends where the others begin.
+      ("ls = split(str(bars({a: 3, b: -1})), \"\\n\")\n[len(split(l, \"█\")[0]) for l in ls] |> (x => x[1] < x[0])", "true"),
     ])
     assertErrors([
       ("self_instruct(r => \"x\", seeds: [\"only one seed task\"], count: 2)", "there are 1 seed tasks"),
@@ -134,12 +137,16 @@ final class DistillationBuiltinsTests: XCTestCase {
     let path = NSTemporaryDirectory() + "zs-page-\(UUID().uuidString).html"
     defer { try? FileManager.default.removeItem(atPath: path) }
     try TestSession().run(
-      "page(\"\(path)\", [\"# One & two\", \"<prose>\", [{a: 1, b: \"x<y\"}], bars({k: 3}), mt_bench(r => \"a\", [{turns: [\"t\"]}], judge: r => \"[[5]]\")], title: \"T\")"
+      "page(\"\(path)\", [\"# One & two\", \"<prose>\", [{a: 1, b: \"x<y\"}], \"## Three\", [{said: [{role: \"user\", content: \"v\"}, {role: \"assistant\", content: \"w\"}], empty: \"\"}], bars({k: 3}), plot([1, 2]), mt_bench(r => \"a\", [{turns: [\"t\"]}], judge: r => \"[[5]]\")], title: \"T\")"
     )
     let text = try String(contentsOfFile: path, encoding: .utf8)
-    for part in ["<h2>One &amp; two</h2>", "<p>&lt;prose&gt;</p>", ">x&lt;y</td>", "<svg", "MT-Bench over 1 question"] {
+    for part in [
+      "<h2>One &amp; two</h2>", "<p>&lt;prose&gt;</p>", ">x&lt;y</td>", "<svg", "MT-Bench over 1 question", "<h3>Three</h3>",
+      ">user</div>v", "</svg>\n</figure><figure><svg",
+    ] {
       XCTAssertTrue(text.contains(part), part)
     }
+    XCTAssertFalse(text.contains("empty"), "a column in which nothing stands is left out")
   }
 
   func testALoadedModelJudgesByProbabilities() throws {

@@ -53,7 +53,7 @@ final class BatchTests: XCTestCase {
     var finished: [Int] = []
     let batch = try BatchGenerator(chat, width: 5).generate(
       prompts.enumerated().map { GenerationRequest($1, random: RandomSource(seed: UInt64($0)), isAnswer: true) }, options: options,
-      onText: { texts[$0] += $1 }, onFinish: { finished.append($0) })
+      onText: { texts[$0] += $1 }, onFinish: { index, _ in finished.append(index) })
     let single = try prompts.enumerated().map {
       try Generator(chat).generate($1, options: options, random: RandomSource(seed: UInt64($0)), isAnswer: true)
     }

@@ -49,7 +49,7 @@ enum Binary {
     }
     if let interruptAfter {
       Thread.sleep(forTimeInterval: interruptAfter)
-      kill(process.processIdentifier, signal)
+      if process.isRunning { kill(process.processIdentifier, signal) }
     }
     if let path {
       let end = Date().addingTimeInterval(120)

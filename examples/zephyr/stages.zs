@@ -14,7 +14,7 @@ fn trained(base, folder, make, again) {
     t = if exists(saves) and len(list_files(saves, "step-*")) > 0 { again(saves) } else { make(saves) }
     run(t)
     save(t.policy, folder)
-    write_jsonl(folder + "/history.jsonl", [{step: r.step, loss: r.loss} for r in t.history])
+    write_jsonl(folder + "/history.jsonl", t.history)
     write(folder + "/whole.json", "{}\n")
   }
   load_adapter(base, folder)
@@ -55,9 +55,9 @@ fn scored(model, judge, rows, s) {
   kept(folder + "/stage.jsonl", () => feedback(rows, models: pool, judge: judge, max_tokens: s.answer_tokens, seed: s.seed, folder: folder))
 }
 
-# The best answer against a random worse one.
-fn pairs(rows, s) = kept(s.folder + "/5-pairs.jsonl", () => binarize(rows, rejected: "random", seed: s.seed, messages: true,
-  path: s.folder + "/5-ultrafeedback_binarized.jsonl"))
+# The best answer against a random worse one; the kind is part of the files' names.
+fn pairs(rows, s, kind = "") = kept(s.folder + "/5-pairs\(kind).jsonl", () => binarize(rows, rejected: "random", seed: s.seed,
+  messages: true, path: s.folder + "/5-ultrafeedback_binarized\(kind).jsonl"))
 
 # dDPO: the tuned model learns to prefer, with itself as it was as the reference.
 fn aligned(base, reference, rows, s) = trained(base, s.folder + "/6-ddpo",
@@ -65,3 +65,43 @@ fn aligned(base, reference, rows, s) = trained(base, s.folder + "/6-ddpo",
     batch_size: s.batch, epochs: s.dpo_epochs, max_length: s.max_length, seed: s.seed, autosave: saves,
     autosave_minutes: s.autosave_minutes),
   saves => resume(saves, model: base, reference: reference))
+
+# How likely each model finds the teacher's answers to held-out prompts: a row per model and conversation, nats per token.
+fn likelihoods(models, conversations, s) = kept(s.folder + "/7-likelihoods.jsonl", () => {
+  rows = []
+  for m in models {
+    for place, c in enumerate(conversations) {
+      lp = logprobs(m.model, c.messages[:-1], c.messages[-1].content)
+      rows = rows + [{model: m.name, conversation: place, tokens: lp.size, logprob: lp.sum().item, per_token: lp.sum().item / lp.size}]
+    }
+  }
+  rows
+})
+
+# What the policy learned of pairs: the reward of both answers, beta (log π − log π_ref), and the margin between them.
+fn margins(policy, reference, pairs, beta, s, kind) = kept(s.folder + "/7-margins-\(kind).jsonl", () => {
+  fn gained(prompt, answer) = beta * (logprobs(policy, prompt, answer).sum().item - logprobs(reference, prompt, answer).sum().item)
+  rows = []
+  for p in pairs {
+    chosen, rejected = [gained(p.prompt, p.chosen[0].content), gained(p.prompt, p.rejected[0].content)]
+    rows = rows + [{prompt: p.prompt[0].content, reward_chosen: chosen, reward_rejected: rejected, margin: chosen - rejected,
+      score_margin: p.score_chosen - p.score_rejected}]
+  }
+  rows
+})
+
+# The mean of numbers, and where it lies with 95 % confidence: the normal approximation for independent numbers.
+fn estimate(xs) {
+  mean = sum(xs) / len(xs)
+  deviation = if len(xs) > 1 { (sum([(x - mean) ** 2 for x in xs]) / (len(xs) - 1)) ** 0.5 } else { 0 }
+  half = 1.96 * deviation / len(xs) ** 0.5
+  {mean: mean, low: mean - half, high: mean + half, n: len(xs)}
+}
+
+# A share of successes in Wilson's interval: it stays within 0 and 1 and is honest about few cases.
+fn share(successes, n) {
+  p, z = [successes / n, 1.96]
+  middle = (p + z * z / (2 * n)) / (1 + z * z / n)
+  half = z / (1 + z * z / n) * (p * (1 - p) / n + z * z / (4 * n * n)) ** 0.5
+  {mean: p, low: middle - half, high: middle + half, n: n}
+}
