@@ -18,16 +18,8 @@ public func matVec(weight: WeightView, interleaved: InterleavedWeight?, x: Unsaf
   case .f32: forEachRow(weight, y) { dot(F32Row.self, $0, x, columns) }
   case .f16: forEachRow(weight, y) { dot(F16Row.self, $0, x, columns) }
   case .bf16: forEachRow(weight, y) { dot(BF16Row.self, $0, x, columns) }
-  case .q8_0: forEachRow(weight, y) { dotBlocks(Q8Block.self, $0, x, x, columns / 32) }
-  case .q4_0, .q4_1:
-    let sums = ThreadContext.current.floats(.operand, count: columns / 32)
-    sumBlocks(x, columns / 32, into: sums)
-    if weight.type == .q4_0 {
-      forEachRow(weight, y) { dotBlocks(Q4Block.self, $0, x, sums, columns / 32) }
-    } else {
-      forEachRow(weight, y) { dotBlocks(Q4MinimumBlock.self, $0, x, sums, columns / 32) }
-    }
-  case .q5_0, .q5_1, .q2_K, .q3_K, .q4_K, .q5_K, .q6_K:
+  case .q8_0, .q4_0, .q4_K, .q5_K, .q6_K: _ = multiplyWords(weight, x, count: 1, into: y)
+  case .q4_1, .q5_0, .q5_1, .q2_K, .q3_K:
     forEachRow(weight, y) { row in
       let unpacked = ThreadContext.current.floats(.unpackedRow, count: columns)
       unpack(weight.type, from: row, to: unpacked, count: columns)
@@ -106,68 +98,4 @@ func dot<Row: ElementRow>(_ type: Row.Type, _ row: UnsafeRawPointer, _ x: Unsafe
     column &+= 1
   }
   return sum
-}
-
-/// Types that keep 32 elements in a block: what a block adds to the sum of its row.
-protocol Block {
-  static var size: Int { get }
-  /// Adds scale × quants × x in lanes and, where the type has a minimum or an offset, what that adds, in a float.
-  static func add(_ block: UnsafeRawPointer, _ x: UnsafePointer<Float>, _ total: Float, to sum: inout Lanes, _ offset: inout Float)
-}
-
-enum Q8Block: Block {
-  @inline(__always) static var size: Int { 34 }
-  @inline(__always)
-  static func add(_ block: UnsafeRawPointer, _ x: UnsafePointer<Float>, _ total: Float, to sum: inout Lanes, _ offset: inout Float) {
-    var product = signedBytes(block + 2) * Lanes(at: x)
-    product.addProduct(signedBytes(block + 18), Lanes(at: x + 16))
-    sum.addProduct(Lanes(repeating: half(block)), product)
-  }
-}
-
-/// Sixteen bytes of nibbles, low ones before high ones, times x.
-@inline(__always)
-private func nibbleProducts(_ quants: UnsafeRawPointer, _ x: UnsafePointer<Float>) -> Lanes {
-  let bytes = wideBytes(quants)
-  var product = floats(bytes & 15) * Lanes(at: x)
-  product.addProduct(floats(bytes &>> 4), Lanes(at: x + 16))
-  return product
-}
-
-enum Q4Block: Block {
-  @inline(__always) static var size: Int { 18 }
-  @inline(__always)
-  static func add(_ block: UnsafeRawPointer, _ x: UnsafePointer<Float>, _ total: Float, to sum: inout Lanes, _ offset: inout Float) {
-    let scale = half(block)
-    sum.addProduct(Lanes(repeating: scale), nibbleProducts(block + 2, x))
-    offset.addProduct(scale, total * -8)
-  }
-}
-
-enum Q4MinimumBlock: Block {
-  @inline(__always) static var size: Int { 20 }
-  @inline(__always)
-  static func add(_ block: UnsafeRawPointer, _ x: UnsafePointer<Float>, _ total: Float, to sum: inout Lanes, _ offset: inout Float) {
-    sum.addProduct(Lanes(repeating: half(block)), nibbleProducts(block + 4, x))
-    offset.addProduct(half(block + 2), total)
-  }
-}
-
-/// - Parameter totals: The sum of x over each block, read only by types with an offset.
-@inline(__always)
-func dotBlocks<Type: Block>(
-  _ type: Type.Type, _ row: UnsafeRawPointer, _ x: UnsafePointer<Float>, _ totals: UnsafePointer<Float>, _ blocks: Int
-) -> Float {
-  var (even, odd) = (Lanes(), Lanes())
-  var (evenOffset, oddOffset): (Float, Float) = (0, 0)
-  var from = row
-  var block = 0
-  while block &+ 2 <= blocks {
-    Type.add(from, x + block &* 32, totals[block], to: &even, &evenOffset)
-    Type.add(from + Type.size, x + block &* 32 + 32, totals[block &+ 1], to: &odd, &oddOffset)
-    from += 2 &* Type.size
-    block &+= 2
-  }
-  if block < blocks { Type.add(from, x + block &* 32, totals[block], to: &even, &evenOffset) }
-  return (even + odd).total + (evenOffset + oddOffset)
 }

@@ -1,5 +1,6 @@
 // Matrix-vector products of every type against double precision, with and without interleaving, and their bits across threads.
 
+import Foundation
 import Kernels
 import XCTest
 
@@ -94,6 +95,54 @@ final class MatVecTests: XCTestCase {
                 Array(y[vector * rows..<(vector + 1) * rows]), alone, "\(type.name) \(rows)×\(columns), vector \(vector) of \(count)")
             }
           }
+        }
+      }
+    }
+  }
+
+  /// The last row may end where the mapped file does.
+  func testNothingBehindTheWeightsIsRead() throws {
+    var noise = Noise(seed: 6)
+    let page = Int(sysconf(Int32(_SC_PAGESIZE)))
+    for type in WeightType.allCases {
+      for (rows, columns) in shapes(type) {
+        let weight = PackedWeight(type, rows: rows, columns: columns, &noise)
+        let bytes = rows * weight.view.rowBytes
+        let pages = (bytes + page - 1) / page + 1
+        let memory = try XCTUnwrap(mmap(nil, pages * page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0))
+        defer { munmap(memory, pages * page) }
+        XCTAssertNotEqual(memory, MAP_FAILED)
+        XCTAssertEqual(mprotect(memory + (pages - 1) * page, page, PROT_NONE), 0)
+        let base = memory + ((pages - 1) * page - bytes)
+        base.copyMemory(from: weight.view.base, byteCount: bytes)
+        let last = WeightView(type: type, base: UnsafeRawPointer(base), rows: rows, columns: columns)
+        let x = noise.floats(5 * columns)
+        var (expected, y) = ([Float](repeating: 0, count: 5 * rows), [Float](repeating: 0, count: 5 * rows))
+        matVecs(weight: weight.view, interleaved: nil, x: x, count: 5, y: &expected)
+        matVecs(weight: last, interleaved: nil, x: x, count: 5, y: &y)
+        XCTAssertEqual(y, expected, type.name)
+      }
+    }
+  }
+
+  /// One element among small ones that is thousands of times larger, as residual streams have it, does not spoil the others.
+  func testALargeElementLeavesTheOthersTheirDigits() {
+    var noise = Noise(seed: 7)
+    for type in WeightType.allCases {
+      let columns = 512
+      let weight = PackedWeight(type, rows: 64, columns: columns, &noise)
+      var x = noise.floats(columns)
+      x[133] = 30_000
+      let values = unpackedWeight(weight.view)
+      for interleaved in [nil, InterleavedWeight(weight.view)] {
+        var y = [Float](repeating: 0, count: 64)
+        matVec(weight: weight.view, interleaved: interleaved, x: x, y: &y)
+        for row in 0..<64 {
+          var exact = 0.0
+          for column in 0..<columns { exact += Double(values[row * columns + column]) * Double(x[column]) }
+          // A few roundings at the scale of the large term.
+          let scale = Double(values[row * columns..<(row + 1) * columns].map(abs).max() ?? 0) * 30_000
+          XCTAssertEqual(Double(y[row]), exact, accuracy: 1e-6 * scale, "\(type.name) row \(row)")
         }
       }
     }
