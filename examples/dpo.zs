@@ -57,7 +57,7 @@ assert close(0.1 * sum(deltas), r.pairs[0].reward_chosen, atol: 1e-4)
 
 # %% A walk: the same by commands, as one would type them at walk(t)
 print()
-walk(t, ["break margin < -0.5", "step 2", "pairs", "what beta 0.3", "until accuracy > 0.9", "history 4"])
+walk(t, ["break margin < -0.5", "step 2", "pairs", "what beta 0.3", "until accuracy > 0.9", "gradient 0", "history 4"])
 
 # %% Did it learn something that it was not shown?
 seen = evaluate(t, unseen)

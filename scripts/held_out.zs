@@ -17,6 +17,8 @@ policy = lora(m, rank: 16, seed: seed_number)
 t = dpo(policy, train, beta: 0.1, learning_rate: 5e-5, batch_size: 4, epochs: 1, max_length: limit, seed: seed_number, snapshot_megabytes: 0)
 print(t)
 began = now()
+# The reference stays as it is: what it says of the held-out pairs is computed once and goes with them as columns.
+test_pairs = precompute(dpo(policy, test_pairs, max_length: limit))
 before = evaluate(t, test_pairs)
 likelier = sum([if p.logp_chosen > p.logp_rejected { 1 } else { 0 } for p in before.pairs]) / len(before.pairs)
 print("before: loss \(before.loss, ".4f"), reward accuracy \(before.accuracy, ".3f") (all margins are 0), chosen likelier than rejected \(likelier, ".3f")")

@@ -51,7 +51,9 @@ private func resumeTrainer(_ call: Call) throws -> Value {
   let data = try checkpoint.data()
   // One reference for training and evaluation: it may move.
   let held: Reference
-  if let following = try followingReference(source, own: reference, given: base, policy: policy) {
+  let train = try source.trainOptions()
+  let totalSteps = BatchPlan(exampleCount: data.pairs?.count ?? 0, options: train).totalSteps(train)
+  if let following = try followingReference(source, own: reference, given: base, policy: policy, totalSteps: totalSteps) {
     held = following
   } else if let reference {
     held = .model(reference)
@@ -66,7 +68,7 @@ private func resumeTrainer(_ call: Call) throws -> Value {
     if let pairs = file.pairs { return ExampleTexts(dataset: file.dataset, tokenizer: policy.tokenizer, pairs: pairs) }
     return ExampleTexts(dataset: file.dataset, tokenizer: policy.tokenizer, documents: file.documents)
   }
-  let loop = try TrainLoop(model: policy, objective: try objective(data), options: try source.trainOptions())
+  let loop = try TrainLoop(model: policy, objective: try objective(data), options: train)
   try checkpoint.restore(loop)
   var encoder = try ExampleEncoder(model: policy, maxLength: try source.int("max_length"))
   encoder.truncation = try truncation(source)

@@ -28,7 +28,8 @@ public func dataBuiltins() -> [Builtin] {
       example: "preferences([{prompt: \"2 + 2?\", chosen: \"4\", rejected: \"5\"}])",
       details: """
         A row has prompt, chosen and rejected, as strings or as lists of {role, content}. Lists may hold the prompt too: what both
-        begin with is the prompt. Or it is tokenized already: prompt_ids, chosen_ids, rejected_ids. Rows that cannot be used are
+        begin with is the prompt. Or it is tokenized already: prompt_ids, chosen_ids, rejected_ids. Or, for loss: "kto", it is one
+        answer with a label: prompt, completion, label (true for a desirable one), or in ids. Rows that cannot be used are
         listed in .skipped with line and reason. Rows of a data set of the Hub come page by page and are kept in
         ${ZS_HOME:-~/.cache/zs}/datasets; an interrupted download goes on where it stopped.
         """

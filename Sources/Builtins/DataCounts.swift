@@ -31,7 +31,7 @@ struct DataCounts {
     isPacked = texts.documents.contains { $0.count > 1 } || trainer.options["packing"]?.text != nil
     var lengths: [[Int]] = []  // of each example's documents
     if let pairs = texts.pairs {
-      lengths = pairs.map { [$0.prompt.count + $0.chosen.count, $0.prompt.count + $0.rejected.count] }
+      lengths = pairs.map { pair in [pair.chosen, pair.rejected].filter { !$0.isEmpty }.map { pair.prompt.count + $0.count } }
       trained = pairs.reduce(0) { $0 + $1.chosen.count + $1.rejected.count }
     } else {
       lengths = texts.documents.map { $0.map(\.ids.count) }
@@ -40,7 +40,7 @@ struct DataCounts {
     documents = lengths.reduce(0) { $0 + $1.count }
     tokens = lengths.reduce(0) { $0 + $1.reduce(0, +) }
     // Pairs are padded to the longer answer of the batch, packed rows to the longest row.
-    let widths = lengths.map { isPreference ? [$0.max() ?? 0, $0.max() ?? 0] : [$0.reduce(0, +)] }
+    let widths = lengths.map { lengths in isPreference ? lengths.map { _ in lengths.max() ?? 0 } : [lengths.reduce(0, +)] }
     for step in 0..<trainer.loop.plan.stepsPerEpoch {
       for batch in trainer.loop.plan.batch(step: step).microBatches {
         let all = batch.flatMap { widths[$0] }

@@ -71,7 +71,7 @@ public final class DatasetValue: ObjectValue {
   public func display(_ options: DisplayOptions) -> String {
     let count = dataset.rows.count
     var lines = [
-      "dataset \(dataset.name) · \(count) \(dataset.kind.rowName)\(count == 1 ? "" : "s") · \(dataset.columns.joined(separator: " "))"
+      "dataset \(dataset.name) · \(count) \(dataset.rowName)\(count == 1 ? "" : "s") · \(dataset.columns.joined(separator: " "))"
     ]
     if !note.isEmpty { lines.append(note) }
     lines += skippedLines(dataset.skipped)

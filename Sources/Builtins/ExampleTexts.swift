@@ -29,14 +29,21 @@ package final class ExampleTexts {
   }
 
   var isPreference: Bool { pairs != nil }
+  /// Whether the pairs are single answers with labels.
+  var isLabelled: Bool { pairs?.first?.label != nil }
+  /// What one example is called.
+  var unit: String { isLabelled ? "answer" : isPreference ? "pair" : "example" }
 
   /// Prompt and answers of a pair as text; as ids where the model has no tokenizer.
   func pair(_ index: Int) -> (prompt: Value, chosen: Value, rejected: Value) {
     guard let pair = pairs?[index] else { return (Value.none, Value.none, Value.none) }
     let fields = dataset.rows[pair.row].fields
-    return (
-      text(fields["prompt"], pair.prompt), text(fields["chosen"], pair.chosen), text(fields["rejected"], pair.rejected)
-    )
+    let prompt = text(fields["prompt"], pair.prompt)
+    if let label = pair.label {
+      let answer = text(fields["completion"], pair.chosen + pair.rejected)
+      return label ? (prompt, answer, Value.none) : (prompt, Value.none, answer)
+    }
+    return (prompt, text(fields["chosen"], pair.chosen), text(fields["rejected"], pair.rejected))
   }
 
   /// An SFT example as text.

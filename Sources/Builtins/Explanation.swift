@@ -18,12 +18,12 @@ final class Explanation: ObjectValue {
     let place = try place(number, of: value.report.pairs.count, "pair")
     pair = value.report.pairs[place]
     self.number = place
-    guard !pair.chosen.referenceSum.isNaN else {
+    guard !(pair.label == false ? pair.rejected : pair.chosen).referenceSum.isNaN else {
       throw ZsError(
         "this loss has no reference, so its margin is no difference from one",
         hint: "explain(what_if(t, loss: \"sigmoid\"), \(number)) explains the margin against the policy before training")
     }
-    let ratio = (pair.chosen.sum - pair.chosen.referenceSum) - (pair.rejected.sum - pair.rejected.referenceSum)
+    let ratio = Explanation.delta(pair.chosen) - Explanation.delta(pair.rejected)
     beta = ratio == 0 ? 0 : pair.margin / ratio
     let beta = beta
     // LD-DPO sums tokens past the shorter answer at a weight.
@@ -40,9 +40,13 @@ final class Explanation: ObjectValue {
     ["text", "margin", "from_chosen", "from_rejected", "per_token_chosen", "per_token_rejected", "tail", "tokens"]
   }
 
-  private var deltaChosen: Double { pair.chosen.sum - pair.chosen.referenceSum }
-  private var deltaRejected: Double { pair.rejected.sum - pair.rejected.referenceSum }
-  private var shared: Int { min(pair.chosen.logProbs.count, pair.rejected.logProbs.count) }
+  private var deltaChosen: Double { Explanation.delta(pair.chosen) }
+  private var deltaRejected: Double { Explanation.delta(pair.rejected) }
+  /// log π/π_ref; 0 of the side that a single answer lacks.
+  private static func delta(_ answer: AnswerScores) -> Double { answer.ids.isEmpty ? 0 : answer.sum - answer.referenceSum }
+  private var shared: Int {
+    pair.label == nil ? min(pair.chosen.logProbs.count, pair.rejected.logProbs.count) : Int.max
+  }
   /// What tokens past the shorter answer's length add to the margin.
   private var tail: Double { contributions.filter { $0.row.position >= shared }.reduce(0) { $0 + $1.share } }
   private var strongest: [(row: TokenRow, share: Double)] { Array(contributions.sorted { abs($0.share) > abs($1.share) }.prefix(8)) }
@@ -75,6 +79,7 @@ final class Explanation: ObjectValue {
   }
 
   private var text: String {
+    if let label = pair.label { return singleText(label) }
     if pair.margin == 0, deltaChosen == 0 { return "The policy equals the reference on this pair: there is no margin to explain yet." }
     var sentences = [
       "Pair \(number): the margin is \(signed(pair.margin)), \(pair.margin > 0 ? "in favour of the chosen answer" : pair.margin < 0 ? "in favour of the rejected answer" : "a tie")."
@@ -94,13 +99,22 @@ final class Explanation: ObjectValue {
     return sentences.joined(separator: " ")
   }
 
+  private func singleText(_ label: Bool) -> String {
+    let delta = label ? deltaChosen : deltaRejected
+    if delta == 0 { return "The policy equals the reference on this answer: there is no reward to explain yet." }
+    let verdict = (delta > 0) == label ? "as its label asks" : "against its label"
+    return
+      "Answer \(number) is labelled \(label ? "desirable" : "undesirable"). It became \(delta > 0 ? "likelier" : "less likely"), \(verdict): "
+      + "\(signed(delta)) nats, a reward of \(signed(label ? pair.margin : -pair.margin))."
+  }
+
   private func signed(_ x: Double) -> String { printf("%+.4f", x) }
 
   func display(_ options: DisplayOptions) -> String {
     let rows = strongest.map { [$0.row.side, "\($0.row.position)", $0.row.token, signed($0.row.delta ?? 0), signed($0.share)] }
     var lines = [text]
     if rows.isEmpty { lines.append("Token by token nothing is known: the data brings sums of the reference only.") }
-    if !rows.isEmpty, pair.margin != 0 || deltaChosen != 0 {
+    if !rows.isEmpty, pair.margin != 0 || deltaChosen != 0 || deltaRejected != 0 {
       let table = TextTable(
         headings: ["side", "position", "token", "delta", "adds"], rows: rows, numeric: [false, true, false, true, true])
       lines.append(table.text(width: options.width, maxRows: options.maxRows, colour: options.colour))

@@ -41,7 +41,8 @@ private func saturation(_ pairs: [PairReport]) -> Gauge? {
 
 /// Chosen answers that lost probability: the usual surprise of DPO, since only the difference is asked for.
 private func fallingChosen(_ report: StepReport, _ history: MetricLog) -> Gauge? {
-  let ratios = report.pairs.map { $0.chosen.sum - $0.chosen.referenceSum }
+  let ratios = report.pairs.filter { $0.label != false }.map { $0.chosen.sum - $0.chosen.referenceSum }
+  guard !ratios.isEmpty else { return nil }
   let mean = ratios.reduce(0, +) / Double(ratios.count)
   guard mean <= -1 else { return nil }
   let rewards = history.column("rewards/chosen").filter(\.isFinite)
@@ -56,10 +57,11 @@ private func fallingChosen(_ report: StepReport, _ history: MetricLog) -> Gauge?
   return Gauge(
     name: "falling_chosen", number: mean,
     says: "chosen answers fall: log π − log π_ref is \(printf("%.1f", mean)) on average\(course); "
-      + "loss: [\"sigmoid\", \"sft\"] or a lower learning rate holds them up")
+      + "loss: [\"\(report.pairs.contains { $0.label != nil } ? "kto" : "sigmoid")\", \"sft\"] or a lower learning rate holds them up")
 }
 
 private func lengthBias(_ pairs: [PairReport]) -> Gauge? {
+  guard !pairs.contains(where: { $0.label != nil }) else { return nil }
   let longer = pairs.map { Double($0.chosen.ids.count - $0.rejected.ids.count) }
   guard let (rho, p) = PairedTests.rankCorrelation(longer, pairs.map(\.margin)), rho >= 0.5, p < 0.01 else { return nil }
   return Gauge(

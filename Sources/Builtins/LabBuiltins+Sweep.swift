@@ -131,6 +131,13 @@ private func forked(_ trainer: TrainerValue, under run: ValueMap, steps: Int, _ 
   let own = BatchPlan(exampleCount: trainer.loop.objective.exampleCount, options: options).totalSteps(options)
   if own < needed { options.maxSteps = needed }
   var objective = try ownObjective(of: trainer)
+  if let reference = (objective as? DPO)?.reference, let sync = reference.sync, !trainer.policy.adapters.isEmpty,
+    sync.pastPolicies(in: needed) > reference.slots
+  {
+    throw ZsError(
+      "the reference follows the policy, and has no room for what it would become after step \(trainer.loop.totalSteps)",
+      hint: "sweep over fewer steps, or make the trainer with that many: max_steps", argument: "steps")
+  }
   if let dpo = objective as? DPO { objective = try dpo.with(try source.preferenceOptions()) }
   return try trainer.loop.fork(onto: try trainer.policy.duplicated(), objective: objective, options: options)
 }

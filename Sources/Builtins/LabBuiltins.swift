@@ -81,10 +81,11 @@ private func compareReports(_ call: Call) throws -> Value {
     if wasRight, !isRight { counts.broken += 1 }
     marginA += old.margin
     marginB += new.margin
+    func change(_ old: Double, _ new: Double) -> Value { old.isNaN || new.isNaN ? Value.none : .float(new - old) }
     return .map([
       "pair": .int(Int64(number)), "prompt": a.texts.pair(old.index).prompt, "loss_a": .float(old.loss), "loss_b": .float(new.loss),
       "margin_a": .float(old.margin), "margin_b": .float(new.margin), "change": .float(new.margin - old.margin),
-      "chosen": .float(new.rewardChosen - old.rewardChosen), "rejected": .float(new.rewardRejected - old.rewardRejected),
+      "chosen": change(old.rewardChosen, new.rewardChosen), "rejected": change(old.rewardRejected, new.rewardRejected),
       "verdict": .string(wasRight == isRight ? "" : isRight ? "mended" : "broken"),
     ])
   }

@@ -31,7 +31,7 @@ func lintBuiltins() -> [Builtin] {
       let dataset = try datasetArgument(call, "data", kind)
       let test = call["test"].isNone ? nil : try datasetArgument(call, "test", try kindOf(call["test"]))
       let findings = try DatasetLint.findings(in: dataset, test: test, poll: call.poll)
-      return .object(LintReport(findings, count: dataset.rows.count, unit: kind.rowName))
+      return .object(LintReport(findings, count: dataset.rows.count, unit: dataset.rowName))
     }
   ]
 }
@@ -58,7 +58,7 @@ private func scoredRows(_ value: Value) throws -> [JSON]? {
 private func kindOf(_ value: Value) throws -> DatasetKind {
   if case .object(let object as DatasetValue) = value { return object.dataset.kind }
   guard let fields = try firstRow(value)?.object else { return .preferences }
-  return fields["chosen"] != nil || fields["chosen_ids"] != nil || fields["rejected"] != nil ? .preferences : .conversations
+  return ["chosen", "chosen_ids", "rejected", "label"].contains { fields[$0] != nil } ? .preferences : .conversations
 }
 
 /// The findings of `lint`.

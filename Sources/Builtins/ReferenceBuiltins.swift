@@ -10,7 +10,8 @@ import Training
 func referenceParameters() -> [Parameter] {
   [
     Parameter(
-      "sync_ref_model", .bool, default: false, help: "let the reference follow the policy: TR-DPO, arXiv:2404.09656"),
+      "sync_ref_model", .bool, default: false,
+      help: "let the reference follow the policy: TR-DPO, arXiv:2404.09656; of adapters the weights are mixed exactly"),
     Parameter("ref_model_mixup_alpha", .float, default: 0.6, range: 0...1, help: "the policy's share when the reference follows"),
     Parameter("ref_model_sync_steps", .int, default: 512, range: 1...1e9, help: "updates between two such steps"),
     Parameter(
@@ -57,37 +58,62 @@ func truncation(_ source: OptionSource) throws -> Truncation {
 /// - Parameters:
 ///   - given: The model that the user gave as policy.
 ///   - policy: What is trained: `given`, or a copy of it that learns.
-func reference(_ call: Call, _ source: OptionSource, given: LanguageModel, policy: LanguageModel) throws -> Reference {
+///   - totalSteps: Updates of the run.
+func reference(
+  _ call: Call, _ source: OptionSource, given: LanguageModel, policy: LanguageModel, totalSteps: Int
+) throws -> Reference {
   let own = call["reference"].isNone ? nil : try call.model("reference")
   if let own { try checkSameTokens(policy, own) }
-  if let following = try followingReference(source, own: own, given: given, policy: policy) { return following }
+  let isFresh = policy.adapters.allSatisfy { adapter in adapter.b.values.allSatisfy { $0 == 0 } }
+  if let following = try followingReference(source, own: own, given: given, policy: policy, totalSteps: totalSteps) {
+    guard isFresh else {
+      throw ZsError(
+        "a reference that follows adapters begins as the policy without them, but these have learned before",
+        hint: "merge(policy), and give the result new adapters", argument: "sync_ref_model")
+    }
+    return following
+  }
   for name in ["ref_model_mixup_alpha", "ref_model_sync_steps"] where call.given(name) {
     throw ZsError("\(name) needs sync_ref_model: true", argument: name)
   }
   if let own { return .model(own) }
   // Fresh adapters can be switched off; what learned before is held to the weights it has now.
   if policy.adapters.isEmpty { return .model(given === policy ? try given.unfrozen() : given) }
-  let isFresh = policy.adapters.allSatisfy { adapter in adapter.b.values.allSatisfy { $0 == 0 } }
   return isFresh ? .adaptersOff : .model(try policy.duplicated())
 }
 
 /// The reference that `sync_ref_model` asks for: a model of its own, since it moves; nil where the option is off.
-func followingReference(_ source: OptionSource, own: LanguageModel?, given: LanguageModel, policy: LanguageModel) throws -> Reference? {
+func followingReference(
+  _ source: OptionSource, own: LanguageModel?, given: LanguageModel, policy: LanguageModel, totalSteps: Int
+) throws -> Reference? {
   guard source.bool("sync_ref_model") else { return nil }
   let sync = ReferenceSync(mixup: try source.double("ref_model_mixup_alpha"), everySteps: try source.int("ref_model_sync_steps"))
-  guard policy.adapters.isEmpty || own == nil && sync.mixup == 1 else {
+  guard !policy.adapters.isEmpty else {
+    // Frozen like the policy, so that what moves is the same on both sides.
+    let names = Set(policy.trainable.map(\.name))
+    let model = try (own ?? given).unfrozen(freezing: { !names.contains($0) })
+    guard model.trainable.elementsEqual(policy.trainable, by: { $0.name == $1.name && $0.tensor.shape == $1.tensor.shape }) else {
+      throw ZsError("a reference that follows the policy must have its parameters", argument: "reference")
+    }
+    return Reference(model: model, sync: sync)
+  }
+  guard own == nil, let options = policy.loraOptions else {
     throw ZsError(
-      "a reference of adapters can only jump to the policy, not move part of the way: the mean of two adapters is no adapter of their rank",
-      hint: "ref_model_mixup_alpha: 1 without reference:, or train the whole model", argument: "ref_model_mixup_alpha")
+      "a reference that follows adapters begins as the policy without them, not as another model",
+      hint: "leave out reference:, or train the whole model", argument: "reference")
   }
-  // Frozen like the policy, so that what moves is the same on both sides.
-  let names = Set(policy.trainable.map(\.name))
-  let model = try own?.unfrozen(freezing: { !names.contains($0) }) ?? policy.duplicated()
-  guard model.trainable.elementsEqual(policy.trainable, by: { $0.name == $1.name && $0.tensor.shape == $1.tensor.shape }) else {
-    throw ZsError("a reference that follows the policy must have its parameters", argument: "reference")
+  let slots = sync.pastPolicies(in: totalSteps)
+  guard slots * options.rank <= mostMixedRank else {
+    throw ZsError(
+      "this reference would be a sum of \(slots) past policies of rank \(options.rank) each, which is more than a rank of \(mostMixedRank)",
+      hint: "a larger ref_model_mixup_alpha or ref_model_sync_steps forgets sooner; or train the whole model",
+      argument: "ref_model_mixup_alpha")
   }
-  return Reference(model: model, sync: sync)
+  return Reference(model: try policy.mixture(slots: slots), sync: sync, slots: slots)
 }
+
+/// Beyond this a sum of adapters costs more than whole matrices would.
+private let mostMixedRank = 2048
 
 private func checkSameTokens(_ policy: LanguageModel, _ reference: LanguageModel) throws {
   let (a, b) = (policy.configuration.vocabularySize, reference.configuration.vocabularySize)
@@ -150,6 +176,11 @@ private func precompute(_ call: Call) throws -> Value {
   }
   guard objective.reference.sync == nil else {
     throw ZsError("a reference that follows the policy has no log-probs to keep", hint: "train without sync_ref_model")
+  }
+  guard !objective.isLabelled else {
+    throw ZsError(
+      "precompute gives columns for pairs; these rows are single answers with a label",
+      hint: "reference_cache: \"folder\" keeps the reference's log-probs of any rows")
   }
   let session = try Session.of(call)
   defer { session.progress.finish() }

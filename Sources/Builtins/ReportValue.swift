@@ -64,8 +64,8 @@ public final class ReportValue: ObjectValue {
     case "grad_norm": kind == .evaluation || kind == .preview ? Value.none : .float(report.gradNorm)
     case "learning_rate": kind == .evaluation ? Value.none : .float(report.learningRate)
     case "metrics": .map(metricMap(report.metrics))
-    case "accuracy" where isPreference: .float(report.metrics["rewards/accuracies"] ?? .nan)
-    case "margin" where isPreference: .float(report.metrics["rewards/margins"] ?? .nan)
+    case "accuracy" where isPreference: known(report.metrics["rewards/accuracies"])
+    case "margin" where isPreference: known(report.metrics["rewards/margins"])
     case "pairs" where isPreference: .list(report.pairs.map { .map(pairMap($0)) })
     case "gauges" where isPreference: .list(gauges.map(\.value))
     case "rows" where !isPreference: .list(report.rows.map { .map(rowMap($0)) })
@@ -94,17 +94,22 @@ public final class ReportValue: ObjectValue {
 
   private func pairMap(_ pair: PairReport) -> ValueMap {
     let text = texts.pair(pair.index)
-    return [
+    let map: ValueMap = [
       "prompt": text.prompt, "chosen": text.chosen, "rejected": text.rejected, "loss": .float(pair.loss), "weight": .float(pair.weight),
-      "margin": .float(pair.margin), "reward_chosen": .float(pair.rewardChosen), "reward_rejected": .float(pair.rewardRejected),
-      "logp_chosen": .float(pair.chosen.sum), "logp_rejected": .float(pair.rejected.sum),
-      "ref_logp_chosen": referenceSum(pair.chosen), "ref_logp_rejected": referenceSum(pair.rejected),
-      "tokens_chosen": .int(Int64(pair.chosen.ids.count)), "tokens_rejected": .int(Int64(pair.rejected.ids.count)),
+      "margin": .float(pair.margin), "reward_chosen": known(pair.rewardChosen, of: pair.chosen),
+      "reward_rejected": known(pair.rewardRejected, of: pair.rejected), "logp_chosen": known(pair.chosen.sum, of: pair.chosen),
+      "logp_rejected": known(pair.rejected.sum, of: pair.rejected), "ref_logp_chosen": known(pair.chosen.referenceSum),
+      "ref_logp_rejected": known(pair.rejected.referenceSum), "tokens_chosen": .int(Int64(pair.chosen.ids.count)),
+      "tokens_rejected": .int(Int64(pair.rejected.ids.count)),
     ]
+    return pair.label.map { map.merging(["label": .bool($0)]) { $1 } } ?? map
   }
 
-  /// None where the loss has no reference.
-  private func referenceSum(_ answer: AnswerScores) -> Value { answer.referenceSum.isNaN ? Value.none : .float(answer.referenceSum) }
+  /// A number of an answer; none for the side that a single answer lacks.
+  private func known(_ number: Double, of answer: AnswerScores) -> Value { answer.ids.isEmpty ? Value.none : .float(number) }
+
+  /// None where a number has no meaning: a sum of a reference that the loss has not, a metric of a side that the batch has not.
+  private func known(_ number: Double?) -> Value { number.map { $0.isNaN ? Value.none : .float($0) } ?? Value.none }
 
   private func rowMap(_ row: RowReport) -> ValueMap {
     [
@@ -118,8 +123,8 @@ public final class ReportValue: ObjectValue {
     var parts = ["\(kind == .step ? "step" : "\(kind.rawValue), step") \(report.step)", "loss \(printf("%.4f", report.loss))"]
     if let lossAfter { parts.append("after the update \(printf("%.4f", lossAfter))") }
     if isPreference {
-      parts.append("accuracy \(printf("%.2f", report.metrics["rewards/accuracies"] ?? .nan))")
-      parts.append("margin \(printf("%+.4f", report.metrics["rewards/margins"] ?? .nan))")
+      if let accuracy = report.metrics["rewards/accuracies"] { parts.append("accuracy \(printf("%.2f", accuracy))") }
+      if let margin = report.metrics["rewards/margins"] { parts.append("margin \(printf("%+.4f", margin))") }
     }
     if kind != .evaluation, kind != .preview { parts.append("grad norm \(compact(report.gradNorm))") }
     if kind != .evaluation { parts.append("lr \(compact(report.learningRate))") }
@@ -144,6 +149,7 @@ public final class ReportValue: ObjectValue {
   /// Log-probs have a column of their own where the screen is wide enough for it.
   private func pairTable(width: Int) -> TextTable {
     let isWide = width >= 92
+    if texts.isLabelled { return labelledTable() }
     let headings = ["pair", "prompt", "loss", "weight", "chosen", "rejected", "margin"] + (isWide ? ["log π"] : []) + ["tokens", ""]
     let rows = report.pairs.enumerated().map { number, pair in
       [
@@ -153,6 +159,20 @@ public final class ReportValue: ObjectValue {
         + ["\(pair.chosen.ids.count)/\(pair.rejected.ids.count)", pair.margin < 0 ? "wrong" : ""]
     }
     return TextTable(headings: headings, rows: rows, numeric: headings.map { $0 != "prompt" && !$0.isEmpty })
+  }
+
+  /// Single answers: each with its label, whose reward should have its sign.
+  private func labelledTable() -> TextTable {
+    let headings = ["pair", "prompt", "label", "loss", "weight", "reward", "log π", "tokens", ""]
+    let rows = report.pairs.enumerated().map { number, pair in
+      let (answer, reward) = pair.label == true ? (pair.chosen, pair.rewardChosen) : (pair.rejected, pair.rewardRejected)
+      return [
+        "\(number)", shortText(texts.pair(pair.index).prompt), "\(pair.label == true)", printf("%.4f", pair.loss),
+        printf("%.4f", pair.weight),
+        printf("%+.4f", reward), printf("%.1f", answer.sum), "\(answer.ids.count)", pair.margin < 0 ? "wrong" : "",
+      ]
+    }
+    return TextTable(headings: headings, rows: rows, numeric: headings.map { $0 != "prompt" && $0 != "label" && !$0.isEmpty })
   }
 
   private func rowTable() -> TextTable {

@@ -37,7 +37,7 @@ struct RunPage {
 
   private var subtitle: String {
     let count = loop.objective.exampleCount
-    let unit = isPreference ? "pair" : "example"
+    let unit = trainer.texts.unit
     var parts = [
       "step \(loop.stepCount) of \(loop.totalSteps)", "epoch \(compact(loop.epoch))", "\(count) \(unit)\(count == 1 ? "" : "s")",
     ]
@@ -153,9 +153,11 @@ struct RunPage {
   private func pairTable(_ entry: RememberedReport) -> String {
     let headings = ["pair", "prompt", "loss", "weight", "chosen", "rejected", "margin", "log π chosen", "log π rejected", "tokens", ""]
     let rows = entry.report.pairs.prefix(mostRows).enumerated().map { number, pair -> String in
+      // A single answer has one side only.
+      func cell(_ format: String, _ number: Double) -> String { number.isNaN ? "" : printf(format, number) }
       let cells = [
-        printf("%.4f", pair.loss), printf("%.4f", pair.weight), printf("%+.4f", pair.rewardChosen), printf("%+.4f", pair.rewardRejected),
-        printf("%+.4f", pair.margin), printf("%.2f", pair.chosen.sum), printf("%.2f", pair.rejected.sum),
+        printf("%.4f", pair.loss), printf("%.4f", pair.weight), cell("%+.4f", pair.rewardChosen), cell("%+.4f", pair.rewardRejected),
+        printf("%+.4f", pair.margin), cell("%.2f", pair.chosen.sum), cell("%.2f", pair.rejected.sum),
         "\(pair.chosen.ids.count)/\(pair.rejected.ids.count)", pair.margin < 0 ? "wrong" : "",
       ]
       let prompt = entry.texts.pair(pair.index).prompt

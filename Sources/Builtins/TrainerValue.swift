@@ -24,6 +24,8 @@ public final class TrainerValue: ObjectValue {
   let memory: ReportMemory
   /// What `run` evaluates now and then.
   var evaluation: (objective: any Objective, texts: ExampleTexts, every: Int)?
+  /// DPO: what was evaluated last, with what its reference said.
+  var unseen: (objective: any Objective, texts: ExampleTexts)?
   /// Whether the model that moves was made from a frozen one by this trainer, so that the start needs no copy of its own.
   var startsAsBase = false
   /// The checkpoint it was made from.
@@ -107,7 +109,7 @@ public final class TrainerValue: ObjectValue {
 
   /// Where it is, its options, its loss so far.
   public func display(_ options: DisplayOptions) -> String {
-    let unit = texts.isPreference ? "pair" : "example"
+    let unit = texts.unit
     let count = loop.objective.exampleCount
     var first = "trainer \(name) · \(policy.name)"
     if let lora = policy.loraOptions { first += " + LoRA r\(lora.rank)" }

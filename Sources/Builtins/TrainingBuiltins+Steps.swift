@@ -53,9 +53,13 @@ func stepBuiltins() -> [Builtin] {
       return .object(trainer)
     },
     Builtin(
-      "fork", category: category, [trainerParameter], returns: "trainer",
-      summary: "A second trainer from the same point, with a model of its own: both go on apart.",
-      example: made + "u = fork(t)\nstep(u)\n[t.step_count, u.step_count]", body: forkTrainer),
+      "fork", category: category, [trainerParameter] + whatIfParameters(), returns: "trainer",
+      summary: "A second trainer from the same point, with a model of its own and perhaps other options: both go on apart.",
+      example: made + "u = fork(t, beta: 0.3)\nstep(u)\n[t.step_count, u.step_count]",
+      details: """
+        Without options both share their past. A fork under other options begins where it was made: it cannot go back further, since
+        the steps before were made under the options of t.
+        """, body: forkTrainer),
     Builtin(
       "what_if", category: category, [trainerParameter] + whatIfParameters(), returns: "report",
       summary: "The report of the next batch under other options of loss or optimizer; nothing is changed.",
@@ -70,7 +74,12 @@ func stepBuiltins() -> [Builtin] {
     ) { call in
       let trainer = try call.trainer()
       let (objective, texts) = try evaluationObjective(of: trainer, "data", call)
-      let report = try trainer.loop.evaluate(objective, poll: call.poll)
+      let session = try Session.of(call)
+      defer { session.progress.finish() }
+      let report = try trainer.loop.evaluate(objective, poll: call.poll) { done in
+        session.progress.update(
+          Progress("evaluate", done: Double(done), total: Double(objective.exampleCount), unit: texts.isPreference ? "pairs" : "examples"))
+      }
       return .object(trainer.value(report, kind: .evaluation, texts: texts, objective: objective))
     },
   ]
@@ -92,13 +101,7 @@ private func whatIfParameters() -> [Parameter] {
 private func whatIf(_ call: Call) throws -> Value {
   let trainer = try call.trainer()
   let source = OptionSource(call: call, fallback: trainer.options)
-  var objective = trainer.loop.objective
-  let lossOptions = preferenceParameters().map(\.name).filter { call.given($0) }
-  if let dpo = objective as? DPO {
-    objective = try dpo.with(try source.preferenceOptions())
-  } else if let name = lossOptions.first {
-    throw ZsError("'\(name)' is an option of preference losses; this trainer is sft", argument: name)
-  }
+  let objective = try underOptions(trainer.loop.objective, source)
   let note = call.options.map { "\($0.key): \($0.value.source)" }.joined(separator: ", ")
   guard optimizerOptions.contains(where: { call.given($0) }) else {
     let report = try trainer.loop.inspect(under: objective, poll: call.poll)
@@ -108,18 +111,34 @@ private func whatIf(_ call: Call) throws -> Value {
   return .object(trainer.value(report, kind: .whatIf, note: note, lossAfter: after, objective: objective))
 }
 
+/// An objective under the options of loss that a call gives.
+private func underOptions(_ objective: any Objective, _ source: OptionSource) throws -> any Objective {
+  if let dpo = objective as? DPO { return try dpo.with(try source.preferenceOptions()) }
+  if let name = preferenceParameters().map(\.name).first(where: source.call.given) {
+    throw ZsError("'\(name)' is an option of preference losses; this trainer is sft", argument: name)
+  }
+  return objective
+}
+
 private func forkTrainer(_ call: Call) throws -> Value {
   let trainer = try call.trainer()
+  let source = OptionSource(call: call, fallback: trainer.options)
+  let given = whatIfParameters().map(\.name).filter { call.given($0) }
+  var options = trainer.options
+  for name in given { options[name] = call[name] }
+  // Weights of another list of losses say nothing about this one.
+  if call.given("loss"), !call.given("loss_weights") { options["loss_weights"] = Value.none }
+  let objective = try underOptions(try ownObjective(of: trainer), source)
   let model = try trainer.policy.duplicated()
+  let loop = try trainer.loop.fork(onto: model, objective: objective, options: try source.trainOptions(), sharesPast: given.isEmpty)
   let session = try Session.of(call)
   let kind = trainer.kind
   let fork = TrainerValue(
-    loop: try trainer.loop.fork(onto: model, objective: ownObjective(of: trainer)), policy: model,
-    name: "\(kind)#\(session.number(for: kind))", options: trainer.options, texts: trainer.texts, encoder: trainer.encoder,
-    skipped: trainer.skipped, cut: trainer.cut, memory: trainer.memory.copy())
+    loop: loop, policy: model, name: "\(kind)#\(session.number(for: kind))", options: options, texts: trainer.texts,
+    encoder: trainer.encoder, skipped: trainer.skipped, cut: trainer.cut, memory: trainer.memory.copy())
   fork.evaluation = trainer.evaluation
-  if let unseen = trainer.evaluation?.objective as? DPO, let own = fork.loop.objective as? DPO, own.reference !== unseen.reference {
-    fork.evaluation?.objective = try DPO(examples: unseen.examples, options: unseen.options, reference: own.reference)
+  if let unseen = trainer.evaluation?.objective as? DPO, let own = objective as? DPO {
+    fork.evaluation?.objective = try DPO(examples: unseen.examples, options: own.options, reference: own.reference)
   }
   return .object(fork)
 }

@@ -22,7 +22,7 @@ private func trainerBuiltins() -> [Builtin] {
       "dpo", category: trainingCategory,
       [
         Parameter("policy", .object("model"), help: "the model that learns: with adapters (lora), or whole"),
-        Parameter("data", data, help: "preferences, or a path or list of them"),
+        Parameter("data", data, help: "preferences, or a path or list of them; with loss: \"kto\" also single answers with a label"),
         Parameter("reference", .object("model"), default: Value.none, help: "what the policy is held to; none: itself before training"),
       ] + preferenceParameters() + sharedTrainingParameters(learningRate: 5e-7, schedule: "linear") + referenceParameters()
         + [recipeParameter],
@@ -61,10 +61,11 @@ private func makeDPO(_ call: Call) throws -> Value {
   let preference = try source.preferenceOptions()
   let dataset = try datasetArgument(call, "data", .preferences)
   let policy = try learning(given, call, source, "policy")
-  let reference = try reference(call, source, given: given, policy: policy)
   var encoder = try ExampleEncoder(model: policy, maxLength: try source.int("max_length"))
   encoder.truncation = try truncation(source)
   let encoded = try encoder.pairs(dataset, poll: call.poll)
+  let totalSteps = BatchPlan(exampleCount: encoded.examples.count, options: options).totalSteps(options)
+  let reference = try reference(call, source, given: given, policy: policy, totalSteps: totalSteps)
   let objective = try DPO(examples: encoded.examples, options: preference, reference: reference)
   try prepareReference(of: objective, policy: policy, call)
   let trainer = TrainerValue(
@@ -141,11 +142,15 @@ func evaluationObjective(
   let tokenizer = trainer.policy.tokenizer
   if let dpo = trainer.loop.objective as? DPO {
     let dataset = try datasetArgument(call, name, .preferences)
+    // The same data again: what the reference says of it is known already.
+    if let unseen = trainer.unseen, unseen.texts.dataset == dataset { return unseen }
     let encoded = try trainer.encoder.pairs(dataset, poll: call.poll)
     try tellSkipped(dataset.skipped + encoded.skipped, of: dataset, call)
     let pairs = encoded.examples
     let objective = try DPO(examples: pairs, options: dpo.options, reference: dpo.reference)
-    return (objective, ExampleTexts(dataset: dataset, tokenizer: tokenizer, pairs: pairs))
+    let unseen = (objective: objective as any Objective, texts: ExampleTexts(dataset: dataset, tokenizer: tokenizer, pairs: pairs))
+    trainer.unseen = unseen
+    return unseen
   }
   let dataset = try datasetArgument(call, name, .conversations)
   let source = OptionSource(call: call, fallback: trainer.options)

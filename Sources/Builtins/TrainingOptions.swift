@@ -169,6 +169,7 @@ struct OptionSource {
     options.cpoAlpha = try double("cpo_alpha")
     options.desirableWeight = try double("desirable_weight")
     options.undesirableWeight = try double("undesirable_weight")
+    if case .int(let limit) = self["max_length"] { options.maxLength = Int(limit) }
     return try options.validated()
   }
 

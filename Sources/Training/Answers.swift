@@ -4,7 +4,7 @@ import Kernels
 import Models
 import Tensors
 
-/// A tokenized preference pair, cut to its length limit.
+/// A tokenized preference pair, cut to its length limit; or a single answer with a label, whose other side is empty.
 public struct PreferenceExample: Sendable, Equatable {
   /// Ids that both answers continue.
   public var prompt: [Int]
@@ -27,14 +27,17 @@ public struct PreferenceExample: Sendable, Equatable {
     self.row = row
   }
 
+  /// Whether a single answer is a desirable one; nil for a pair.
+  public var label: Bool? { chosen.isEmpty == rejected.isEmpty ? nil : !chosen.isEmpty }
+
   /// The first position with something before it.
   var scoredFrom: Int { max(1, prompt.count) }
   /// Tokens of the chosen answer with something before them.
   var scoredChosen: Int { prompt.count + chosen.count - scoredFrom }
 
-  /// This prompt with the answers of another pair, no longer than the longer of the two pairs.
-  func mismatched(with other: PreferenceExample) -> PreferenceExample {
-    let room = max(longest, other.longest) - prompt.count
+  /// This prompt with the answers of another example, cut to the limit of the data; without one, no longer than the longer of the two.
+  func mismatched(with other: PreferenceExample, maxLength: Int?) -> PreferenceExample {
+    let room = (maxLength ?? max(longest, other.longest)) - prompt.count
     return PreferenceExample(
       prompt: prompt, chosen: Array(other.chosen.prefix(max(1, room))), rejected: Array(other.rejected.prefix(max(1, room))))
   }
@@ -55,14 +58,19 @@ struct Answers {
   static func score(
     _ examples: [PreferenceExample], model: any TrainableModel, options: ForwardOptions
   ) throws -> Answers {
-    let sequences = examples.map { $0.prompt + $0.chosen } + examples.map { $0.prompt + $0.rejected }
-    let from = examples.map(\.scoredFrom) + examples.map(\.scoredFrom)
-    let logProbs = try model.tokenLogProbs(sequences, scoredFrom: from, options: options)
-    var ranges: [Range<Int>] = []
-    for (sequence, start) in zip(sequences, from) {
+    var (sequences, from, ranges): ([[Int]], [Int], [Range<Int>]) = ([], [], [])
+    for (example, answer) in examples.map({ ($0, $0.chosen) }) + examples.map({ ($0, $0.rejected) }) {
       let begin = ranges.last?.upperBound ?? 0
-      ranges.append(begin..<begin + sequence.count - start)
+      // The side that a single answer lacks takes no pass.
+      guard !answer.isEmpty else {
+        ranges.append(begin..<begin)
+        continue
+      }
+      sequences.append(example.prompt + answer)
+      from.append(example.scoredFrom)
+      ranges.append(begin..<begin + example.prompt.count + answer.count - example.scoredFrom)
     }
+    let logProbs = try model.tokenLogProbs(sequences, scoredFrom: from, options: options)
     precondition(logProbs.count == ranges.last?.upperBound ?? 0, "\(logProbs.count) log-probs for \(ranges.last?.upperBound ?? 0) tokens")
     return Answers(
       logProbs: logProbs, statistics: options.statistics?.tokens ?? [], ranges: ranges, pairs: examples.count,

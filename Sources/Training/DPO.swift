@@ -12,7 +12,7 @@ import Tensors
 
 /// The objective of DPO.
 public final class DPO: Objective {
-  /// The pairs.
+  /// The pairs, or single answers with labels.
   public let examples: [PreferenceExample]
   /// Loss, β and so on.
   public let options: PreferenceOptions
@@ -31,8 +31,10 @@ public final class DPO: Objective {
     self.reference = reference
     self.cache = cache
     if options.needsKL, examples.count < 2 {
-      throw TrainingError("the loss 'kto' compares each pair with the next one and needs two, not \(examples.count)")
+      let (what, which) = isLabelled ? ("answer", "the one before") : ("pair", "the next one")
+      throw TrainingError("the loss 'kto' compares each \(what) with \(which) and needs two, not \(examples.count)")
     }
+    if isLabelled { try options.checkForSingleAnswers() }
   }
 
   /// The same pairs and the same reference under another loss.
@@ -48,6 +50,8 @@ public final class DPO: Objective {
     return try DPO(examples: examples, options: options, reference: own, cache: own === reference ? cache : ReferenceCache())
   }
 
+  /// Whether the examples are single answers with labels.
+  public var isLabelled: Bool { examples.first?.label != nil }
   /// The number of pairs.
   public var exampleCount: Int { examples.count }
   /// The reference's parameters, where it follows the policy.
@@ -95,40 +99,52 @@ public final class DPO: Objective {
   }
 
   /// KTO's z₀ (arXiv:2402.01306): the mean log-ratio of answers to other prompts, at least 0, without a gradient.
-  ///
-  /// Each prompt gets the answers of the next pair in the data, so that the reference scores them once.
   private func klEstimate(_ microBatch: [Int], policy: any TrainableModel) throws -> Double {
-    let pairs = microBatch.map { examples[$0].mismatched(with: examples[($0 + 1) % examples.count]) }
-    let reference = try cache.mismatched(of: microBatch, pairs, under: reference, policy: policy)
+    let couples = mismatches(of: microBatch)
+    let pairs = couples.map { examples[$0.prompt].mismatched(with: examples[$0.answers], maxLength: options.maxLength) }
+    let reference = try cache.mismatched(of: couples, pairs, under: reference, policy: policy)
     let answers = try withoutRecording { try Answers.score(pairs, model: policy, options: ForwardOptions(sharesPrefixes: true)) }
     let sum = pairs.indices.reduce(0) { $0 + answers.sum(ofPair: $1) - reference[$1] }
-    return max(0, sum / Double(2 * pairs.count))
+    return max(0, sum / Double(pairs.reduce(0) { $0 + ($1.label == nil ? 2 : 1) }))
+  }
+
+  /// Whose answers each prompt is met with.
+  ///
+  /// Single answers go round within their micro-batch, as in TRL's KTOTrainer: each prompt gets the answer before it, the first one the
+  /// last; one that is alone gets its neighbour's in the data. Of pairs each prompt gets the answers of the next pair in the data, so
+  /// that the reference scores them once.
+  private func mismatches(of microBatch: [Int]) -> [Mismatch] {
+    guard isLabelled, microBatch.count > 1, let last = microBatch.last else {
+      let step = isLabelled ? examples.count - 1 : 1
+      return microBatch.map { Mismatch(prompt: $0, answers: ($0 + step) % examples.count) }
+    }
+    return zip(microBatch, [last] + microBatch.dropLast()).map { Mismatch(prompt: $0, answers: $1) }
   }
 
   /// Rewards, accuracy, margins and log-probs, averaged over the pairs; entropy, logits and token accuracy, over the tokens.
   ///
-  /// TRL averages the latter over micro-batches first, which is the same unless gradients are accumulated.
+  /// Of single answers a side is only a part of the batch: what it says is left out where there is none of it, as in TRL, and the margin
+  /// is the difference of the sides' mean rewards. TRL averages over micro-batches first, which is the same unless gradients are accumulated.
   public func metrics(pairs: [PairReport], rows: [RowReport]) -> [(String, Double)] {
-    func mean(_ value: (PairReport) -> Double) -> Double { pairs.reduce(0) { $0 + value($1) } / Double(max(1, pairs.count)) }
-    var metrics: [(String, Double)] = []
-    let (chosen, rejected) = (pairs.flatMap(\.chosen.statistics), pairs.flatMap(\.rejected.statistics))
-    if !chosen.isEmpty, !rejected.isEmpty {
-      func mean(_ tokens: [TokenStatistics], _ value: (TokenStatistics) -> Double) -> Double {
-        tokens.reduce(0) { $0 + value($1) } / Double(tokens.count)
-      }
-      metrics += [
-        ("entropy", mean(chosen + rejected) { Double($0.entropy) }),
-        ("mean_token_accuracy", mean(chosen) { $0.isTargetLikeliest ? 1 : 0 }),
-        ("logits/chosen", mean(chosen) { Double($0.meanLogit) }), ("logits/rejected", mean(rejected) { Double($0.meanLogit) }),
-      ]
+    func mean<T>(_ items: [T], _ value: (T) -> Double) -> Double? {
+      // Without pairs only the names are wanted.
+      if items.isEmpty { return pairs.isEmpty ? 0 : nil }
+      return items.reduce(0) { $0 + value($1) } / Double(items.count)
     }
-    metrics += [
-      ("rewards/chosen", mean(\.rewardChosen)), ("rewards/rejected", mean(\.rewardRejected)),
-      ("rewards/accuracies", mean { $0.margin > 0 ? 1 : 0 }), ("rewards/margins", mean(\.margin)),
-      ("logps/chosen", mean(\.chosen.sum)), ("logps/rejected", mean(\.rejected.sum)),
+    let (good, bad) = (pairs.filter { $0.label != false }, pairs.filter { $0.label != true })
+    let (chosen, rejected) = (good.flatMap(\.chosen.statistics), bad.flatMap(\.rejected.statistics))
+    let rewards = (chosen: mean(good, \.rewardChosen), rejected: mean(bad, \.rewardRejected))
+    var margin = mean(pairs, \.margin)
+    if isLabelled, !pairs.isEmpty { margin = rewards.chosen.flatMap { chosen in rewards.rejected.map { chosen - $0 } } }
+    var metrics: [(String, Double?)] = [
+      ("entropy", mean(chosen + rejected) { Double($0.entropy) }), ("mean_token_accuracy", mean(chosen) { $0.isTargetLikeliest ? 1 : 0 }),
+      ("logits/chosen", mean(chosen) { Double($0.meanLogit) }), ("logits/rejected", mean(rejected) { Double($0.meanLogit) }),
+      ("rewards/chosen", rewards.chosen), ("rewards/rejected", rewards.rejected),
+      ("rewards/accuracies", mean(pairs) { $0.margin > 0 ? 1 : 0 }), ("rewards/margins", margin),
+      ("logps/chosen", mean(good, \.chosen.sum)), ("logps/rejected", mean(bad, \.rejected.sum)),
     ]
-    if options.needsKL { metrics.append(("kl", mean { $0.kl ?? 0 })) }
-    return metrics
+    if options.needsKL { metrics.append(("kl", mean(pairs) { $0.kl ?? 0 })) }
+    return metrics.compactMap { name, value in value.map { (name, $0) } }
   }
 
   /// Both answers of a pair, summed.
@@ -179,6 +195,7 @@ public final class DPO: Objective {
       chosen: c.sum, rejected: r.sum, referenceChosen: c.referenceSum, referenceRejected: r.referenceSum,
       chosenTokens: chosen.count, rejectedTokens: rejected.count)
     logProbs.chosenUnweighted = chosen.reduce(0) { $0 + Double($1) }
+    logProbs.label = example.label
     if options.useWeighting { logProbs.importance = exp(try alignment(c) + alignment(r)) }
     return Sides(chosen: c, rejected: r, logProbs: logProbs, chosenWeights: chosenWeights, rejectedWeights: rejectedWeights)
   }
@@ -202,9 +219,18 @@ public final class DPO: Objective {
 
   private func report(_ index: Int, _ sides: Sides, _ loss: PairLoss, kl: Double?) -> PairReport {
     let (chosen, rejected) = rewards(sides.logProbs)
-    return PairReport(
+    var report = PairReport(
       index: index, chosen: sides.chosen, rejected: sides.rejected, loss: loss.value, weight: -loss.chosen / options.beta,
       rewardChosen: chosen, rewardRejected: rejected, margin: chosen - rejected, kl: kl)
+    guard let label = sides.logProbs.label else { return report }
+    report.label = label
+    let absent: WritableKeyPath<PairReport, AnswerScores> = label ? \.rejected : \.chosen
+    report[keyPath: absent].sum = .nan
+    report[keyPath: absent].referenceSum = .nan
+    report[keyPath: label ? \PairReport.rewardRejected : \PairReport.rewardChosen] = .nan
+    report.margin = label ? chosen : -rejected
+    if !label { report.weight = loss.rejected / options.beta }
+    return report
   }
 
   /// β log π/π_ref of both answers; without a reference β log π, per token where the loss counts so.

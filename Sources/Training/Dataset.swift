@@ -16,6 +16,14 @@ public enum DatasetKind: String, Sendable {
   public var rowName: String { self == .preferences ? "pair" : "conversation" }
 }
 
+extension Dataset {
+  /// Whether the rows are single answers with a label rather than pairs.
+  public var isLabelled: Bool { kind == .preferences && (rows.first.map { Training.isLabelled($0.fields) } ?? false) }
+
+  /// What one row is called.
+  public var rowName: String { isLabelled ? "labelled answer" : kind.rowName }
+}
+
 /// A row that can be used.
 public struct DatasetRow: Sendable, Equatable {
   /// The line of the file, or the number of the row in a list, from 1.
@@ -101,6 +109,11 @@ public struct Dataset: Sendable, Equatable {
       }
     }
     skipped.sort { $0.line < $1.line }
+    if kind == .preferences, let other = rows.first(where: { Training.isLabelled($0.fields) != isLabelled }) {
+      throw TrainingError(
+        "\(name) has pairs and single answers with a label; line \(other.line) is the first unlike line \(rows[0].line)",
+        hint: "a trainer takes one kind or the other: filter the rows")
+    }
     try requireRows()
   }
 
@@ -151,7 +164,7 @@ extension DatasetKind {
   var expectation: String {
     switch self {
     case .preferences:
-      "a row has prompt, chosen and rejected, as strings or lists of {role, content}; or prompt_ids, chosen_ids, rejected_ids"
+      "a row has prompt, chosen and rejected, as strings or lists of {role, content}; or prompt_ids, chosen_ids, rejected_ids; or prompt, completion and label"
     case .conversations: "a row has messages, a list of {role, content}; or prompt and completion; or text; or input_ids and labels"
     }
   }

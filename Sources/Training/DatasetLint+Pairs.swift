@@ -7,24 +7,48 @@ extension DatasetLint {
     sides(rows) + repetitions(rows) + lengthBias(rows)
   }
 
+  /// How many labelled answers are desirable, and the weight that makes up for it.
+  static func labels(_ dataset: Dataset) -> [LintFinding] {
+    guard dataset.isLabelled else { return [] }
+    let good = dataset.rows.count { $0.fields["label"] == true }
+    let bad = dataset.rows.count - good
+    guard good > 0, bad > 0 else {
+      return [
+        LintFinding(
+          "one_label", .warning, rows: [], says: "every answer is \(good > 0 ? "desirable" : "undesirable")",
+          advice: "there is nothing to tell apart: add answers of the other kind, or train on these with sft")
+      ]
+    }
+    guard !(3.0 / 4...4.0 / 3).contains(Double(good) / Double(bad)) else { return [] }
+    // KTO, arXiv:2402.01306, Eq. 8: λ_D·n_D / (λ_U·n_U) from 1 to 4/3.
+    let (name, least) =
+      good < bad ? ("desirable_weight", Double(bad) / Double(good)) : ("undesirable_weight", 3 * Double(good) / Double(4 * bad))
+    return [
+      LintFinding(
+        "label_balance", .info, rows: [], says: "\(good) answers are desirable and \(bad) are not",
+        advice: "with loss \"kto\", \(name) from \(rounded(least)) to \(rounded(least * 4 / 3)) weighs both alike")
+    ]
+  }
+
   /// What is wrong with single pairs.
   private static func sides(_ rows: [LintRow]) -> [LintFinding] {
     var (empty, identical, spacing, begins, quotes): ([Int], [Int], [Int], [Int], [Int]) = ([], [], [], [], [])
     for (index, row) in rows.enumerated() {
-      guard let chosen = row.chosen, let rejected = row.rejected else { continue }
-      if isBlank(chosen) || isBlank(rejected) {
+      if row.answers.contains(where: isBlank) {
         empty.append(index)
         continue
       }
-      if chosen == rejected {
-        identical.append(index)
-      } else if normalized(chosen) == normalized(rejected) {
-        spacing.append(index)
+      let answers = row.answers.map(normalized)
+      if let chosen = row.chosen, let rejected = row.rejected {
+        if chosen == rejected {
+          identical.append(index)
+        } else if answers[0] == answers[1] {
+          spacing.append(index)
+        }
       }
       let prompt = normalized(row.prompt)
       // A short prompt may well stand in an answer by chance.
       guard prompt.count >= 24 else { continue }
-      let answers = [normalized(chosen), normalized(rejected)]
       if answers.contains(where: { $0.hasPrefix(prompt) }) {
         begins.append(index)
       } else if answers.contains(where: { $0.contains(prompt) }) {
@@ -36,7 +60,7 @@ extension DatasetLint {
       if rows.isEmpty { return }
       findings.append(LintFinding(check, severity, rows: rows, says: "\(count(rows.count, "pair")) \(what)", advice: advice))
     }
-    add("empty_answer", .error, empty, "with an empty side", "drop them, unless saying nothing is what should be taught")
+    add("empty_answer", .error, empty, "with an empty answer", "drop them, unless saying nothing is what should be taught")
     add("identical_pair", .error, identical, "whose two answers are the same", "drop them: their gradient is 0 and they count in the mean")
     add(
       "nearly_identical_pair", .warning, spacing, "whose answers differ in case and white space only",

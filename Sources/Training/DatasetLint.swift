@@ -53,7 +53,7 @@ public enum DatasetLint {
     try poll()
     var findings = skipped(dataset.skipped) + texts(rows)
     try poll()
-    if dataset.kind == .preferences { findings += pairs(rows) + scores(ofPairs: dataset.rows.map(\.fields)) }
+    if dataset.kind == .preferences { findings += pairs(rows) + scores(ofPairs: dataset.rows.map(\.fields)) + labels(dataset) }
     findings += conversations(rows)
     try poll()
     if let test { findings += overlap(rows, test.rows.map { LintRow($0.fields, test.kind) }) }
@@ -211,8 +211,12 @@ struct LintRow {
       key = head.isEmpty ? prompt : head.map { $0.role + ":" + $0.content }.joined(separator: "\n")
       chosen = text("chosen")
       rejected = text("rejected")
+      if isLabelled(fields) {
+        chosen = fields["label"] == true ? text("completion") : nil
+        rejected = fields["label"] == true ? nil : text("completion")
+      }
       answers = [chosen, rejected].compactMap { $0 }
-      self.messages = head.isEmpty ? [] : head + messages("chosen")
+      self.messages = head.isEmpty ? [] : head + messages(isLabelled(fields) ? "completion" : "chosen")
       all = (head.isEmpty ? [prompt] : head.map(\.content)) + answers
     case .conversations:
       self.messages = messages("messages") + messages("prompt") + messages("completion")

@@ -9,6 +9,7 @@ typealias Fields = OrderedDictionary<String, JSON>
 ///
 /// The prompt may stand in its own field, at the head of both answers, or both: TRL's `maybe_extract_prompt`.
 func preferenceFields(_ row: Fields) throws -> Fields {
+  if isLabelled(row) { return try labelledFields(row) }
   if row["prompt_ids"] != nil || row["chosen_ids"] != nil || row["rejected_ids"] != nil { return try tokenizedPreference(row) }
   let chosen = try present("chosen", in: row)
   let rejected = try present("rejected", in: row)
@@ -38,6 +39,38 @@ func preferenceFields(_ row: Fields) throws -> Fields {
     throw RowProblem("'\(name)' is \(value.kind), not a string or a list of messages")
   }
   try checkReferenceColumns(row)
+  result.merge(row) { new, _ in new }
+  return result
+}
+
+/// Whether a row is one answer that somebody found good or bad, and no pair.
+func isLabelled(_ row: Fields) -> Bool {
+  row["label"] != nil && !["chosen", "rejected", "chosen_ids", "rejected_ids"].contains { name in row[name].map { !$0.isNull } ?? false }
+}
+
+/// A labelled answer as `prompt`, `completion` and `label`, TRL's unpaired preference, or in ids; other fields follow.
+private func labelledFields(_ row: Fields) throws -> Fields {
+  let label: Bool
+  switch row["label"] {
+  case .bool(let value): label = value
+  case .int(0), .int(1): label = row["label"] == 1
+  case let other: throw RowProblem("'label' is \((other ?? .null).kind), not true or false")
+  }
+  var result: Fields
+  if row["prompt_ids"] != nil || row["completion_ids"] != nil {
+    result = [:]
+    for name in ["prompt_ids", "completion_ids"] { result[name] = .array(try ids(try present(name, in: row), name)) }
+    if result["completion_ids"]?.array?.isEmpty ?? true { throw RowProblem("'completion_ids' is empty") }
+  } else {
+    let (prompt, completion) = (try present("prompt", in: row), try present("completion", in: row))
+    switch (prompt, completion) {
+    // An answer as a plain string to a prompt in messages is the assistant's next message, as in pairs.
+    case (.array, .string):
+      result = ["prompt": .array(try messages(prompt, "prompt")), "completion": [["role": "assistant", "content": completion]]]
+    default: result = try promptCompletion(prompt, completion)
+    }
+  }
+  result["label"] = .bool(label)
   result.merge(row) { new, _ in new }
   return result
 }

@@ -16,6 +16,12 @@ extension ExampleEncoder {
       prompt = try known(ids)
       chosen = try known(fields["chosen_ids"] ?? .null)
       rejected = try known(fields["rejected_ids"] ?? .null)
+      if isLabelled(fields) { (chosen, rejected) = sides(of: try known(fields["completion_ids"] ?? .null), fields) }
+    } else if isLabelled(fields) {
+      let (alone, whole) = (try encode(fields["prompt"] ?? .null, nil), try encode(fields["prompt"] ?? .null, fields["completion"]))
+      let length = commonPrefix(alone, whole)
+      prompt = Array(alone[..<length])
+      (chosen, rejected) = sides(of: Array(whole[length...]), fields)
     } else {
       let alone = try encode(fields["prompt"] ?? .null, nil)
       let withChosen = try encode(fields["prompt"] ?? .null, fields["chosen"])
@@ -27,13 +33,21 @@ extension ExampleEncoder {
     }
     let whole = prompt.count + max(chosen.count, rejected.count)
     if let maxLength { try cut(&prompt, &chosen, &rejected, to: maxLength) }
-    for (name, answer) in [("chosen", chosen), ("rejected", rejected)] where prompt.count + answer.count < 2 || answer.isEmpty {
+    let answers = isLabelled(fields) ? [("completion", chosen + rejected)] : [("chosen", chosen), ("rejected", rejected)]
+    for (name, answer) in answers where prompt.count + answer.count < 2 || answer.isEmpty {
       throw RowProblem("'\(name)' has no token that could be scored")
     }
     var example = PreferenceExample(prompt: prompt, chosen: chosen, rejected: rejected, row: index)
-    example.referenceChosen = fields["ref_chosen_logps"]?.double
-    example.referenceRejected = fields["ref_rejected_logps"]?.double
+    if !isLabelled(fields) {
+      example.referenceChosen = fields["ref_chosen_logps"]?.double
+      example.referenceRejected = fields["ref_rejected_logps"]?.double
+    }
     return (example, maxLength.map { whole > $0 } ?? false)
+  }
+
+  /// A labelled answer on its side of a pair.
+  private func sides(of answer: [Int], _ fields: Fields) -> (chosen: [Int], rejected: [Int]) {
+    fields["label"] == true ? (answer, []) : ([], answer)
   }
 
   private func cut(_ prompt: inout [Int], _ chosen: inout [Int], _ rejected: inout [Int], to maxLength: Int) throws {

@@ -69,6 +69,13 @@ public enum PreferenceLoss: String, CaseIterable, Sendable {
   }
   /// Whether the loss looks at the policy alone, and its reward is not against a reference.
   public var isReferenceFree: Bool { self == .orpo || self == .simpo || self == .cpo }
+  /// Whether its terms look at one answer each, so that answers need not come in pairs: KTO, and the unpaired forms of APO-zero and BCO.
+  public var takesSingleAnswers: Bool {
+    switch self {
+    case .kto, .apoZero, .bcoPair, .sft: true
+    default: false
+    }
+  }
   /// Whether only h enters, so that another divergence may replace the reverse KL: elsewhere β log Z(x) would not cancel.
   var admitsDivergences: Bool {
     switch self {
@@ -124,9 +131,9 @@ private func loss(_ kind: PreferenceLoss, of pair: PairLogProbs, _ options: Pref
   case .exoPair:
     return sigmoid(β * h) * (logSigmoid(β * h) - log1p(-ε)) + sigmoid(-β * h) * (logSigmoid(-β * h) - log(ε))
   case .ncaPair: return -logSigmoid(β * c) - 0.5 * logSigmoid(-β * c) - 0.5 * logSigmoid(-β * r)
-  case .bcoPair: return -logSigmoid(β * c) - logSigmoid(-β * r)
+  case .bcoPair: return ofSides(pair.label, -logSigmoid(β * c), -logSigmoid(-β * r))
   case .sppoHard: return square(c - 0.5 / β) + square(r + 0.5 / β)
-  case .apoZero: return sigmoid(-β * c) + sigmoid(β * r)  // 1 − σ(βc) is σ(−βc)
+  case .apoZero: return ofSides(pair.label, sigmoid(-β * c), sigmoid(β * r))  // 1 − σ(βc) is σ(−βc)
   case .apoDown: return sigmoid(β * c) + sigmoid(-β * (c - r))
   case .discopop:
     // (1 − m)·(−log σ(z)) + m·e^−z with z = βh and m = σ(z/τ); m·e^−z as one exponential, where m → 0 meets e^−z → ∞.
@@ -134,11 +141,12 @@ private func loss(_ kind: PreferenceLoss, of pair: PairLogProbs, _ options: Pref
     let logM = logSigmoid(z / options.discopopTau)
     return sigmoid(-z / options.discopopTau) * -logSigmoid(z) + boundedExp(logM - z)
   case .sigmoidNorm: return smoothed(β * meanH, ε)
-  case .sft: return likelihood
+  case .sft: return ofSides(pair.label, likelihood, Dual(0))
   case .kto:
     // 1 − σ(β(c − z₀)) for what is desired, 1 − σ(β(z₀ − r)) for what is not; each pair is two examples.
     let z0 = batch.klEstimate
-    return 0.5 * (options.desirableWeight * sigmoid(-β * (c - z0)) + options.undesirableWeight * sigmoid(β * (r - z0)))
+    let terms = ofSides(pair.label, options.desirableWeight * sigmoid(-β * (c - z0)), options.undesirableWeight * sigmoid(β * (r - z0)))
+    return (pair.label == nil ? 0.5 : 1) * terms
   case .orpo:
     // log odds(y) = log p̄ − log(1 − p̄), with p̄ = e^(mean log π): Eq. 4; their difference is the log odds ratio of Eq. 7.
     let (pC, pR) = (logPC / lengthC, logPR / lengthR)
@@ -147,6 +155,11 @@ private func loss(_ kind: PreferenceLoss, of pair: PairLogProbs, _ options: Pref
   case .cpo: return smoothed(β * (logPC - logPR), ε) + options.cpoAlpha * likelihood
   case .aot, .aotUnpaired: return Dual(0)  // of the whole batch: see below
   }
+}
+
+/// The terms of both answers of a pair, or the one of a single answer.
+private func ofSides(_ label: Bool?, _ chosen: Dual, _ rejected: Dual) -> Dual {
+  label.map { $0 ? chosen : rejected } ?? chosen + rejected
 }
 
 /// −(1 − ε) log σ(z) − ε log σ(−z): the logistic loss if a label is wrong with probability ε (Mitchell 2023, "A note on DPO with noisy preferences").

@@ -66,6 +66,8 @@ public struct PreferenceOptions: Sendable, Equatable {
   public var desirableWeight = 1.0
   /// KTO's weight λ_U of the rejected answers.
   public var undesirableWeight = 1.0
+  /// The limit that the data was cut to, for the mismatched answers of KTO; nil where it is not known.
+  public var maxLength: Int?
   /// The options of plain DPO.
   public init() {}
 
@@ -84,6 +86,19 @@ public struct PreferenceOptions: Sendable, Equatable {
 
   /// Whether the loss is only defined over a whole micro-batch: AOT sorts it, KTO averages over it.
   var needsWholeBatch: Bool { terms.contains { $0.loss == .aot || $0.loss == .aotUnpaired || $0.loss == .kto } }
+
+  /// Refuses what cannot be asked of single answers with a label.
+  func checkForSingleAnswers() throws {
+    if let term = terms.first(where: { !$0.loss.takesSingleAnswers }) {
+      let able = PreferenceLoss.allCases.filter { $0.takesSingleAnswers && $0 != .sft }.map { "\"\($0.rawValue)\"" }
+      throw TrainingError(
+        "the loss '\(term.loss.rawValue)' compares the two answers of a pair; these rows are single answers with a label",
+        hint: "loss: " + able.joined(separator: " or "))
+    }
+    for (isSet, name) in [(lengthDesensitization != nil, "ld_alpha"), (useWeighting, "use_weighting")] where isSet {
+      throw TrainingError("\(name) is about the two answers of a pair; these rows are single answers with a label", hint: "leave it out")
+    }
+  }
 
   /// Refuses combinations that have no meaning.
   public func validated() throws -> PreferenceOptions {
@@ -132,6 +147,8 @@ public struct PairLogProbs: Sendable, Equatable {
   public var chosenUnweighted: Double
   /// WPO's weight of the pair (arXiv:2406.11827), a constant to the derivative.
   public var importance = 1.0
+  /// Whether this is one answer, and a desirable one, that stands on its side of the pair alone; nil for a pair.
+  public var label: Bool?
 
   /// A pair's log-probabilities, in nats.
   public init(

@@ -4,6 +4,12 @@
 import Models
 import Tensors
 
+#if canImport(Darwin)
+  import Darwin
+#else
+  import Glibc
+#endif
+
 /// How a reference follows its policy.
 ///
 /// - Source: TR-DPO, Gorbatovski et al. 2024, arXiv:2404.09656.
@@ -18,6 +24,14 @@ public struct ReferenceSync: Sendable, Equatable {
     self.mixup = mixup
     self.everySteps = everySteps
   }
+
+  /// How many past policies a reference in a run of that many updates is made of, beside its start.
+  ///
+  /// The k-th last one has the share α(1 − α)^k: what is below half a unit in the last place of fp32 is not there.
+  public func pastPolicies(in totalSteps: Int) -> Int {
+    let last = mixup <= 0 ? 1 : mixup >= 1 ? 1 : (log(0x1p-24) / log1p(-mixup)).rounded(.up)
+    return max(1, min(totalSteps / everySteps, Int(min(last, 1e9))))
+  }
 }
 
 /// Who says how likely an answer was before training.
@@ -26,6 +40,8 @@ public final class Reference {
   public let model: (any TrainableModel)?
   /// How it follows the policy; nil: it stays as it is.
   public let sync: ReferenceSync?
+  /// Past policies that a mixture of adapters has room for; 1 for a model that follows as a whole.
+  public let slots: Int
   /// How often it has been moved: log-probs are valid for one version.
   public private(set) var version = 0
   /// Log-probs of earlier runs, on disk.
@@ -33,10 +49,14 @@ public final class Reference {
 
   /// A reference.
   ///
-  /// - Parameter sync: How it follows the policy; the model must then have the policy's parameters, as its own.
-  public init(model: (any TrainableModel)?, sync: ReferenceSync? = nil) {
+  /// - Parameters:
+  ///   - model: Another model; nil: the policy with its adapters off.
+  ///   - sync: How it follows the policy. The model then has the policy's parameters, as its own, or is a mixture of its adapters.
+  ///   - slots: Past policies that such a mixture has room for.
+  public init(model: (any TrainableModel)?, sync: ReferenceSync? = nil, slots: Int = 1) {
     self.model = model
     self.sync = sync
+    self.slots = slots
   }
 
   /// The policy with its adapters off.
@@ -55,13 +75,20 @@ public final class Reference {
   var movingParameters: [(name: String, tensor: Tensor)] { sync == nil ? [] : model?.trainable ?? [] }
 
   /// Follows the policy where the number of updates done asks for it.
+  ///
+  /// TRL mixes the parameters of two whole models. Of adapters it is their products that are mixed, so that the weights are TRL's: the
+  /// mean of two A times the mean of two B would be another model. Frozen parameters have nothing to follow.
   func follow(_ policy: any TrainableModel, step: Int) {
     guard let sync, step % sync.everySteps == 0 else { return }
     let mixup = Float(sync.mixup)
-    for (own, theirs) in zip(movingParameters, policy.trainable) {
-      precondition(own.name == theirs.name && own.tensor.shape == theirs.tensor.shape, "'\(own.name)' cannot follow '\(theirs.name)'")
-      let (into, from) = (own.tensor.pointer, theirs.tensor.pointer)
-      for i in 0..<own.tensor.count { into[i] = mixup * from[i] + (1 - mixup) * into[i] }
+    if let mixture = model as? LanguageModel, let policy = policy as? LanguageModel, !policy.adapters.isEmpty {
+      mixture.mix(in: policy, share: mixup, slot: (step / sync.everySteps - 1) % slots)
+    } else {
+      let learning = Dictionary(policy.trainable.map { ($0.name, $0.tensor) }) { first, _ in first }
+      for (name, own) in movingParameters {
+        guard let theirs = learning[name], theirs.count == own.count else { continue }
+        for i in 0..<own.count { own.pointer[i] = mixup * theirs.pointer[i] + (1 - mixup) * own.pointer[i] }
+      }
     }
     model?.parametersChanged()
     version = step / sync.everySteps
@@ -77,7 +104,7 @@ public final class Reference {
   /// A reference of its own for a second trainer: the same, unless it moves.
   func forked(onto model: (any TrainableModel)?) -> Reference {
     guard sync != nil, let model else { return self }
-    let copy = Reference(model: model, sync: sync)
+    let copy = Reference(model: model, sync: sync, slots: slots)
     copy.version = version
     for (from, to) in zip(movingParameters, copy.movingParameters) {
       to.tensor.pointer.update(from: from.tensor.pointer, count: to.tensor.count)
@@ -93,10 +120,18 @@ struct ReferenceScores: Sendable, Equatable {
   var rejected: [Float]
 }
 
+/// A prompt and the answers of another example.
+struct Mismatch: Hashable {
+  /// Index of the example with the prompt.
+  var prompt: Int
+  /// Index of the example with the answers.
+  var answers: Int
+}
+
 /// Log-probabilities under the reference, computed once per example.
 final class ReferenceCache {
   private var scores: [Int: ReferenceScores] = [:]
-  private var mismatched: [Int: Double] = [:]
+  private var mismatched: [Mismatch: Double] = [:]
   private var version = 0
 
   /// Per-token log-probs of each example's answers; computes what is missing in one pass.
@@ -120,17 +155,17 @@ final class ReferenceCache {
     return scores
   }
 
-  /// Σ log π_ref of both answers of the next pair after this one's prompt, for each index.
+  /// Σ log π_ref of the answers of one example after the prompt of another, for each such couple.
   func mismatched(
-    of indices: [Int], _ pairs: [PreferenceExample], under reference: Reference, policy: any TrainableModel
+    of couples: [Mismatch], _ examples: [PreferenceExample], under reference: Reference, policy: any TrainableModel
   ) throws -> [Double] {
     forget(unless: reference.version)
-    let missing = indices.indices.filter { mismatched[indices[$0]] == nil }
+    let missing = couples.indices.filter { mismatched[couples[$0]] == nil }
     if !missing.isEmpty {
-      let answers = try reference.score(missing.map { pairs[$0] }, policy: policy)
-      for (i, place) in missing.enumerated() { mismatched[indices[place]] = answers.sum(ofPair: i) }
+      let answers = try reference.score(missing.map { examples[$0] }, policy: policy)
+      for (i, place) in missing.enumerated() { mismatched[couples[place]] = answers.sum(ofPair: i) }
     }
-    return indices.map { mismatched[$0] ?? .nan }
+    return couples.map { mismatched[$0] ?? .nan }
   }
 
   private func forget(unless version: Int) {

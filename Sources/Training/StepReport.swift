@@ -19,7 +19,7 @@ public struct AnswerScores: Sendable, Equatable {
   public var referenceSum: Double
 }
 
-/// One preference pair in a report.
+/// One preference pair in a report; or a single answer with a label, whose other side has no tokens and a NaN for each sum.
 public struct PairReport: Sendable, Equatable {
   /// Index of the example in the trainer's data.
   public var index: Int
@@ -29,16 +29,18 @@ public struct PairReport: Sendable, Equatable {
   public var rejected: AnswerScores
   /// The pair's loss; their mean over the batch is the loss.
   public var loss: Double
-  /// How hard the pair pulls: −∂loss/∂log π(chosen) / β, for the sigmoid loss σ(−margin).
+  /// How hard the pair pulls: −∂loss/∂log π(chosen) / β, for the sigmoid loss σ(−margin); of an undesirable answer ∂loss/∂log π / β.
   public var weight: Double
   /// β log π/π_ref of the chosen answer.
   public var rewardChosen: Double
   /// The same of the rejected answer.
   public var rewardRejected: Double
-  /// Their difference.
+  /// Their difference; of a single answer its reward, with the opposite sign where it is undesirable.
   public var margin: Double
   /// KTO: the estimate of the KL divergence that the pair's micro-batch was compared with, nats.
   public var kl: Double?
+  /// Whether a single answer is a desirable one; nil for a pair.
+  public var label: Bool?
 }
 
 /// One SFT example in a report.

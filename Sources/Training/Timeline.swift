@@ -110,6 +110,11 @@ extension TrainLoop {
       while stepCount < target { try step(poll: poll) }
       return
     }
+    guard target >= beginning else {
+      throw TrainingError(
+        "cannot go back to step \(target): this trainer was forked under options of its own at step \(beginning)",
+        hint: "the trainer it was forked from has the steps before")
+    }
     guard let start = timeline.nearest(notAfter: target) else {
       throw TrainingError(
         "cannot go back: a snapshot of this trainer takes \(Snapshot.bytes(of: self) >> 20) MB, the budget is \(timeline.budget >> 20) MB",

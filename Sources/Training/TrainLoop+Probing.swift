@@ -46,15 +46,25 @@ extension TrainLoop {
   }
 
   /// Loss and metrics over all examples of an objective, without gradients: means over pairs or tokens.
-  public func evaluate(_ objective: any Objective, poll: () throws -> Void = {}) throws -> StepReport {
+  ///
+  /// - Parameters:
+  ///   - objective: What is measured, and on which examples.
+  ///   - poll: Called between passes; whatever it throws ends the work.
+  ///   - progress: Called between passes with the number of examples that are done.
+  public func evaluate(
+    _ objective: any Objective, poll: () throws -> Void = {}, progress: (Int) -> Void = { _ in }
+  ) throws -> StepReport {
     var order = options
     order.shuffle = false
     order.gradientAccumulation = max(1, objective.exampleCount)
-    return try evaluate(objective, on: BatchPlan(exampleCount: objective.exampleCount, options: order).batch(step: 0), poll: poll)
+    let batch = BatchPlan(exampleCount: objective.exampleCount, options: order).batch(step: 0)
+    return try evaluate(objective, on: batch, poll: poll, progress: progress)
   }
 
-  private func evaluate(_ objective: any Objective, on batch: Batch, poll: () throws -> Void) throws -> StepReport {
-    var (value, tokens) = (0.0, 0)
+  private func evaluate(
+    _ objective: any Objective, on batch: Batch, poll: () throws -> Void, progress: (Int) -> Void = { _ in }
+  ) throws -> StepReport {
+    var (value, tokens, done) = (0.0, 0, 0)
     var (pairs, rows) = ([PairReport](), [RowReport]())
     try withoutRecording {
       for indices in batch.microBatches.flatMap(objective.parts) {
@@ -64,6 +74,8 @@ extension TrainLoop {
         tokens += part.tokens
         pairs += part.pairs
         rows += part.rows
+        done += indices.count
+        progress(done)
       }
     }
     var report = StepReport(step: stepCount, loss: value, gradNorm: 0, learningRate: 0, metrics: ["loss": value], pairs: pairs, rows: rows)
@@ -96,8 +108,10 @@ extension TrainLoop {
   /// - Parameters:
   ///   - other: Another objective over the same examples; nil: the same, which must then have nothing that moves.
   ///   - options: Other options; nil: the same.
+  ///   - sharesPast: Whether objective and options are those of the steps before, so that these can be gone back to and taken again.
   public func fork(
-    onto model: any TrainableModel, objective other: (any Objective)? = nil, options changed: TrainOptions? = nil
+    onto model: any TrainableModel, objective other: (any Objective)? = nil, options changed: TrainOptions? = nil,
+    sharesPast: Bool = true
   ) throws -> TrainLoop {
     let copy = try TrainLoop(model: model, objective: other ?? objective, options: changed ?? options)
     guard zip(copy.parameters, parameters).allSatisfy({ $0.shape == $1.shape }), copy.parameters.count == parameters.count else {
@@ -107,8 +121,15 @@ extension TrainLoop {
     try Snapshot(of: self).restore(copy, moments: sameOptimizer)
     if !sameOptimizer { copy.optimizer.start = copy.stepCount }
     copy.history = history
-    // The past is shared where its snapshots are of the same kind and fit the budget.
-    if sameOptimizer, copy.options.snapshotBytes >= options.snapshotBytes { copy.timeline = timeline }
+    // The past is shared where its snapshots are of the same kind and fit the budget. A step that is computed again from one of them
+    // is computed under the options of now, so that a past under others is closed.
+    if sharesPast, sameOptimizer, copy.options.snapshotBytes >= options.snapshotBytes {
+      copy.timeline = timeline
+      copy.beginning = beginning
+    } else {
+      copy.beginning = stepCount
+      try copy.timeline.keep(copy)
+    }
     return copy
   }
 }

@@ -19,6 +19,8 @@ public final class TrainLoop {
   public let plan: BatchPlan
   /// Updates done.
   public internal(set) var stepCount = 0
+  /// The step before which there is no way back: where a fork under other options was made.
+  public internal(set) var beginning = 0
   /// The metrics of the updates done.
   public internal(set) var history = MetricLog()
   /// Parameters and moments at earlier steps.

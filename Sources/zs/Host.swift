@@ -36,6 +36,7 @@ final class Host {
       isScreen: Terminal.isErrorInteractive && !["", "dumb"].contains(environment["TERM", default: ""]),
       colour: Terminal.mayColour(Terminal.isErrorInteractive, environment: environment))
     output.beforeWriting = { progress.clear() }
+    progress.beforeDrawing = { [weak output] in output?.flush() }
     let home = environment["ZS_HOME"].flatMap { $0.isEmpty ? nil : $0 } ?? environment["HOME", default: "/tmp"] + "/.cache/zs"
     session = Session(
       home: home, environment: environment, isInteractive: isInteractive,

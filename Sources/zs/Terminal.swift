@@ -68,6 +68,7 @@ enum Terminal {
 /// Standard output collected in a buffer: written when it is large, when asked, and at the end of each cell.
 final class OutputBuffer {
   private var pending = ""
+  private var lastFlush = 0.0
   private let descriptor: Int32?
   private let isPassedThrough: Bool
   /// Whether the last character written ended a line.
@@ -87,7 +88,8 @@ final class OutputBuffer {
     guard let last = text.utf8.last else { return }
     pending += text
     isAtLineStart = last == UInt8(ascii: "\n")
-    if isPassedThrough || pending.utf8.count > 1 << 15 { flush() }
+    // Whoever watches a log sees a line soon after it was printed, and a loop that prints much is not slowed down.
+    if isPassedThrough || pending.utf8.count > 1 << 15 || monotonicSeconds() - lastFlush > 0.25 { flush() }
   }
 
   func flush() {
@@ -96,6 +98,7 @@ final class OutputBuffer {
       return
     }
     beforeWriting()
+    lastFlush = monotonicSeconds()
     if !Terminal.write(pending, to: descriptor) { isBroken = true }
     pending.removeAll(keepingCapacity: true)
   }

@@ -17,6 +17,8 @@ final class TerminalProgress: ProgressSink {
   private var curveLines = 0
   /// Whether curves may be coloured.
   private let colour: Bool
+  /// Called before anything is drawn, so that what was printed earlier stands before it.
+  var beforeDrawing: () -> Void = {}
 
   /// What ends sooner shows nothing.
   private static let patience = 0.5
@@ -65,6 +67,7 @@ final class TerminalProgress: ProgressSink {
   }
 
   private func draw(_ progress: Progress, _ now: Double) {
+    beforeDrawing()
     let (rows, columns) = Terminal.size(STDERR_FILENO)
     var lines: [String] = []
     if progress.curve.count > 2, rows >= 20 { lines = curveText(progress.curve, width: min(columns - 1, 72), height: 6, colour: colour) }
@@ -86,6 +89,7 @@ final class TerminalProgress: ProgressSink {
     guard isDue else { return }
     lastTenth = tenth
     lastDrawn = now
+    beforeDrawing()
     Terminal.warn(line(progress, now) + "\n")
   }
 

@@ -172,7 +172,11 @@ final class LabBuiltinsTests: XCTestCase {
       session,
       [
         ("dpo(lora(m), rows, ref_model_sync_steps: 4)", "sync_ref_model"),
-        ("dpo(lora(m), rows, sync_ref_model: true)", "ref_model_mixup_alpha: 1"),
+        ("dpo(lora(m), rows, sync_ref_model: true, reference: m)", "leave out reference:"),
+        (
+          "dpo(lora(m, rank: 64), rows, sync_ref_model: true, ref_model_mixup_alpha: 0.01, ref_model_sync_steps: 1, epochs: 100)",
+          "forgets sooner"
+        ),
         ("dpo(lora(m), d, sync_ref_model: true, ref_model_mixup_alpha: 1)", "columns"),
         ("dpo(lora(m), rows, truncation: \"legacy\", max_length: 100)", "max_prompt_length"),
         ("dpo(lora(m), take(rows, 1), loss: \"kto\")", "needs two"),
@@ -188,6 +192,68 @@ final class LabBuiltinsTests: XCTestCase {
         ("f = fork(goto(t, 3))", "none"), ("step(f).loss == step(t).loss", "true"),
         ("[p.margin for p in inspect(goto(t, 2)).pairs]", "[0.0, 0.0]"),
         ("goto(t, 1)\ninspect(t).margin != 0", "true"),
+      ])
+  }
+
+  func testAReferenceOfMixedAdapters() throws {
+    let session = try session(", sync_ref_model: true, ref_model_mixup_alpha: 0.5, ref_model_sync_steps: 1")
+    check(
+      session,
+      [
+        // After each step the reference is half way: what the policy gained on the same batch, by half.
+        ("a = inspect(goto(t, 1)).pairs[0]", "none"), ("a.margin != 0", "true"),
+        ("f = fork(goto(t, 2))", "none"),
+        ("x = step(t)\ny = step(f)\n[x.loss == y.loss, inspect(t).loss == inspect(f).loss]", "[true, true]"),
+        ("z = inspect(goto(t, 1)).pairs[0]\nz.margin == a.margin", "true"),
+      ])
+    fails(session, [("sweep(t, {beta: [0.1]}, steps: 9)", "no room")])
+    // Frozen halves of adapters are followed as they are.
+    check(
+      session,
+      [
+        (
+          "u = dpo(freeze(lora(m, rank: 2, seed: 2), \"lora_A\"), rows, sync_ref_model: true, ref_model_mixup_alpha: 1, ref_model_sync_steps: 1, learning_rate: 1e-3, warmup_ratio: 0)",
+          "none"
+        ), ("step(u);\n[p.margin for p in inspect(goto(u, 0)).pairs]", "[0.0, 0.0, 0.0, 0.0]"),
+        ("step(u);\nu.step_count", "1"),
+      ])
+  }
+
+  func testSingleAnswersWithLabels() throws {
+    let session = try session()
+    check(
+      session,
+      [
+        (
+          "single = [{prompt: r.prompt, completion: if i % 2 == 0 { r.chosen } else { r.rejected }, label: i % 2 == 0} for i, r in enumerate(rows)]",
+          "none"
+        ),
+        (
+          "k = dpo(lora(m, rank: 2, seed: 1), single, loss: \"kto\", batch_size: 2, learning_rate: 1e-3, warmup_ratio: 0, epochs: 3, shuffle: false)",
+          "none"
+        ),
+        ("r = inspect(k)", "none"), ("close(r.loss, 0.5)", "true"), ("[r.margin, r.accuracy, r.kl]", "[0.0, 0.0, 0.0]"),
+        ("p = r.pairs[1]", "none"),
+        ("[p.label, p.chosen, p.reward_chosen, p.tokens_chosen, p.rejected]", "[false, none, none, 0, \" five.\"]"),
+        ("s = inspect(goto(k, 5))", "none"), ("s.margin > 0 and s.kl >= 0", "true"),
+        ("close(s.pairs[0].margin, reward(k.policy, rows[2].prompt, rows[2].chosen), atol: 1e-5)", "true"),
+        ("close(s.pairs[1].margin, -reward(k.policy, rows[3].prompt, rows[3].rejected), atol: 1e-5)", "true"),
+        ("[x.side for x in tokens(s, 1)][0]", "\"rejected\""), ("contains(explain(s, 1).text, \"labelled undesirable\")", "true"),
+        ("close(sum([x.adds for x in explain(s, 0).tokens]), s.pairs[0].margin, rtol: 0.5)", "true"),
+        ("evaluate(k, single).accuracy > 0.4", "true"), ("what_if(k, loss: \"apo_zero\").loss > 0", "true"),
+        ("compare(r, what_if(goto(k, 0), beta: 0.3)).broken", "0"), ("lint(single).ok", "true"),
+        ("preferences(single).kind", "\"preferences\""),
+        ("gradient(s, 1).norm > 0", "true"), ("c = walk(k, [\"pairs\", \"pair 1\", \"explain\"])", "none"),
+      ])
+    XCTAssertTrue(session.printed.contains("answer 1 of 2 · undesirable · reward"), session.printed)
+    XCTAssertTrue(session.printed.contains("label"), session.printed)
+    XCTAssertFalse(session.printed.contains("nan"), session.printed)
+    fails(
+      session,
+      [
+        ("dpo(lora(m), single)", "compares the two answers of a pair"), ("what_if(k, loss: \"ipo\")", "\"kto\""),
+        ("precompute(k)", "reference_cache"),
+        ("preferences(single + rows)", "pairs and single answers"), ("dpo(lora(m), single[:1], loss: \"kto\")", "needs two"),
       ])
   }
 

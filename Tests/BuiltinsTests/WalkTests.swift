@@ -45,6 +45,10 @@ final class WalkTests: XCTestCase {
     XCTAssertEqual(try message("what bta 0.3"), "what knows no option 'bta'; did you mean 'beta'?")
     XCTAssertEqual(try message("what lr 0.3"), "what knows no option 'lr'; did you mean 'learning_rate'?")
     XCTAssertEqual(try message("what beta"), "'beta' has no value")
+    XCTAssertEqual(try message("set bta 0.3"), "set knows no option 'bta'; did you mean 'beta'?")
+    XCTAssertEqual(try message("set"), "set needs an option and a value")
+    XCTAssertEqual(try message("fork now"), "fork takes nothing, not 'now'")
+    XCTAssertEqual(try message("branch 0"), "branch takes a number from 1 on, not '0'")
     guard case .what(let options) = try parser().action("what beta: 0.3 loss sigmoid,sft") else { return XCTFail("no what") }
     XCTAssertEqual(Value.map(options).source, "{beta: 0.3, loss: [\"sigmoid\", \"sft\"]}")
     guard case .save("two words") = try parser().action("save \"two words\"") else { return XCTFail("no save") }
@@ -77,6 +81,7 @@ final class WalkTests: XCTestCase {
     XCTAssertEqual(parser.complete("until acc", cursor: 9).candidates, ["accuracy"])
     XCTAssertEqual(parser.complete("break weig", cursor: 10).candidates, ["weight"])
     XCTAssertEqual(parser.complete("what be", cursor: 7).candidates, ["beta"])
+    XCTAssertEqual(parser.complete("set be", cursor: 6).candidates, ["beta"])
     XCTAssertEqual(parser.complete("what beta 0.3 loss hin", cursor: 22).candidates, ["hinge"])
     XCTAssertEqual(parser.complete("plot rewards/m", cursor: 14).replaced, 9)
     XCTAssertEqual(parser.complete("nonsense x", cursor: 10).candidates, [])
@@ -145,6 +150,31 @@ final class WalkTests: XCTestCase {
     XCTAssertEqual(try session.source("[r.loss for r in t.history] == [r.loss for r in u.history]"), "true")
     try session.run("walk(t, [\"until loss < 0\", \"pair\", \"run\"])")
     XCTAssertTrue(session.printed.contains("error: the run is complete"), session.printed)
+  }
+
+  func testBranches() throws {
+    let session = try walking()
+    try session.run(
+      "u = walk(t, [\"step 2\", \"gradient 1\", \"fork\", \"step\", \"set beta 0.3 learning_rate 1e-3\", \"step\", \"back\", \"back\", \"branch\", \"branch 7\"])"
+    )
+    for text in [
+      "pair 1 · gradient norm", "walk[2/8]› fork\nbranch 2 · dpo#2 from step 2 · branch 1 is dpo#1, as it was",
+      "walk dpo#2[2/8]› step\nstep 3 · loss",
+      "branch 3 · dpo#3 from step 3 with beta 0.3, learning_rate 0.001 · branch 2 is dpo#2, as it was",
+      "error: cannot go back to step 2: this trainer was forked under options of its own at step 3", "  1  dpo#1 · step 2/8",
+      "  2  dpo#2 · step 3/8",
+      "▸ 3  dpo#3 · step 3/8", "beta 0.3 · learning_rate 0.001", "error: there is no branch 7",
+    ] { XCTAssertTrue(session.printed.contains(text), "no '\(text)' in:\n\(session.printed)") }
+    XCTAssertEqual(
+      try session.source("[t.step_count, u.step_count, u.name, u.options.beta, t.options.beta]"), "[2, 3, \"dpo#3\", 0.3, 0.1]")
+    // The first trainer goes on as if there had been no branches, and the branch back at its beginning as that was.
+    try session.run("v = fork(t)\nrun(v);\nw = walk(u, [\"branch 1\", \"fork\", \"branch 1\", \"step\"])\nrun(t);")
+    XCTAssertEqual(try session.source("[r.loss for r in t.history] == [r.loss for r in v.history]"), "true")
+    XCTAssertEqual(try session.source("[w.name, w.step_count]"), "[\"dpo#3\", 4]")
+    XCTAssertEqual(try session.source("close(3 * t.history[3].margin, w.history[3].margin, rtol: 1e-6)"), "true")
+    // A branch after a breakpoint, whose report has a trainer to ask for gradients.
+    try session.run("walk(fork(t) |> goto(0), [\"break tokens_chosen > 0\", \"step\", \"gradient\"])")
+    XCTAssertFalse(session.printed.contains("gradient needs"), session.printed)
   }
 
   func testADialogue() throws {

@@ -46,6 +46,26 @@ final class DatasetLintTests: XCTestCase {
       ])
   }
 
+  func testSingleAnswersWithLabels() throws {
+    func answer(_ prompt: String, _ text: String, _ label: Bool) -> JSON {
+      ["prompt": .string(prompt), "completion": .string(text), "label": .bool(label)]
+    }
+    let rows = [
+      answer("a long question, is it not?", "A long question, is it not? Yes.", true), answer("b", "same", true),
+      answer("b", "same", false),
+      answer("c", "fine</s>", true), answer("d", "   ", true), answer("e", "five", true),
+    ]
+    XCTAssertEqual(
+      try found(rows),
+      [
+        "prompt_in_answer": [0], "contradicting_pairs": [2], "duplicate_prompt": [2], "special_token_text": [3], "empty_answer": [4],
+        "label_balance": [],
+      ])
+    let says = try DatasetLint.findings(in: Dataset(.preferences, rows: rows)).first { $0.check == "label_balance" }
+    XCTAssertEqual(says?.advice, "with loss \"kto\", undesirable_weight from 3.75 to 5.0 weighs both alike")
+    XCTAssertEqual(try found([answer("a", "b", true), answer("c", "d", true)]).keys.sorted(), ["one_label"])
+  }
+
   func testRepetitionsContradictionsOverlap() throws {
     let rows = [
       pair("Same  Question", "a", "b"), pair("same question", "A", "B"), pair("same question", "b", "a"), pair("other", "c", "d"),

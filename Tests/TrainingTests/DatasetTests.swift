@@ -66,6 +66,38 @@ final class DatasetTests: XCTestCase {
     XCTAssertThrowsError(try Dataset(.preferences, rows: [])) { XCTAssertTrue("\($0)".contains("no rows"), "\($0)") }
   }
 
+  func testSingleAnswersWithLabels() throws {
+    let rows: [JSON] = [
+      ["prompt": "ab", "completion": "cd", "label": true], ["prompt": "ab", "completion": "e", "label": 0, "source": "x"],
+      ["prompt": [["role": "user", "content": "q"]], "completion": [["role": "assistant", "content": "a"]], "label": false],
+      ["prompt": [["role": "user", "content": "q"]], "completion": "a", "label": true],
+      ["prompt_ids": [1, 2], "completion_ids": [3], "label": false],
+      ["prompt": "a", "completion": "b", "label": "good"], ["prompt": "a", "label": true],
+      ["prompt": "a", "completion": "", "label": true],
+      ["prompt": "far too long for the limit", "completion": "b", "label": true],
+    ]
+    let dataset = try Dataset(.preferences, rows: rows)
+    XCTAssertTrue(dataset.isLabelled)
+    XCTAssertEqual(dataset.rowName, "labelled answer")
+    XCTAssertEqual(dataset.rows.map(\.line), [1, 2, 3, 4, 5, 9])
+    XCTAssertEqual(dataset.skipped.map(\.line), [6, 7, 8])
+    XCTAssertTrue(dataset.skipped[0].reason.contains("'label' is a string"), dataset.skipped[0].reason)
+    let encoded = try encoder(24).pairs(dataset)
+    XCTAssertEqual(encoded.examples.map(\.label), [true, false, false, true, false])
+    XCTAssertEqual(encoded.skipped.map(\.line), [9])
+    func ids(_ text: String) -> [Int] { text.unicodeScalars.map { Int($0.value) } }
+    XCTAssertEqual(encoded.examples[0], PreferenceExample(prompt: ids("ab"), chosen: ids("cd$"), rejected: [], row: 0))
+    XCTAssertEqual(encoded.examples[1].rejected, ids("e$"))
+    XCTAssertEqual(encoded.examples[2].prompt, ids("<user>q$\n<assistant>"))
+    XCTAssertEqual(encoded.examples[2].rejected + encoded.examples[3].chosen, encoded.examples[3].chosen + encoded.examples[2].rejected)
+    XCTAssertEqual(encoded.examples[4], PreferenceExample(prompt: [1, 2], chosen: [], rejected: [3], row: 4))
+    XCTAssertThrowsError(try Dataset(.preferences, rows: rows + [["prompt": "a", "chosen": "b", "rejected": "c"]])) {
+      XCTAssertTrue("\($0)".contains("pairs and single answers"), "\($0)")
+    }
+    // A pair may have a field of that name.
+    XCTAssertFalse(try Dataset(.preferences, rows: [["prompt": "a", "chosen": "b", "rejected": "c", "label": true]]).isLabelled)
+  }
+
   func testConversationRows() throws {
     let user: JSON = ["role": "user", "content": "Hi"]
     let bot: JSON = ["role": "assistant", "content": "Yo"]

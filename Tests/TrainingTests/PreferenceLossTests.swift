@@ -45,9 +45,85 @@ final class PreferenceLossTests: XCTestCase {
     }
   }
 
-  /// What the model tells of each token beside its log-prob.
-  private func statistics(of rows: JSON) throws -> [TokenStatistics] {
-    func tokens(_ name: String) -> [JSON] { (rows[name]?.array ?? []).flatMap { $0.array ?? [] } }
+  /// Single answers with labels against KTOTrainer; chosen ones go through the model first.
+  func testSingleAnswersEqualTRL() throws {
+    let rows = try fixture("preference_losses.json")
+    let unpaired = try XCTUnwrap(rows["unpaired"])
+    let labels = (unpaired["labels"]?.array ?? []).compactMap(\.bool)
+    let places = (unpaired["rows"]?.array ?? []).compactMap(\.int)
+    let (policy, reference) = ((rows["policy"]?.array ?? []).map(\.doubles), (rows["reference"]?.array ?? []).map(\.doubles))
+    XCTAssertEqual(labels.count, 5)
+    // Each answer's id tells its prompt; the answer that a prompt is met with for the KL is the one before.
+    let examples = labels.enumerated().map { i, label in
+      let answer = Array(repeating: i, count: policy[places[i]].count)
+      return PreferenceExample(prompt: [i, 9], chosen: label ? answer : [], rejected: label ? [] : answer)
+    }
+    XCTAssertEqual(examples.map(\.label), labels)
+    let order = labels.indices.filter { labels[$0] } + labels.indices.filter { !labels[$0] }
+    let before = labels.indices.map { ($0 + labels.count - 1) % labels.count }
+    let turnedOrder = labels.indices.filter { labels[before[$0]] } + labels.indices.filter { !labels[before[$0]] }
+    func turned(_ name: String) -> [[Double]] { turnedOrder.map { (unpaired[name]?[$0] ?? .null).doubles } }
+    let statistics = try statistics(of: rows, only: order.map { places[$0] })
+    for row in unpaired["cases"]?.array ?? [] {
+      var options = PreferenceOptions()
+      options.terms = [LossTerm(row["loss"] == "kto" ? .kto : .apoZero)]
+      options.beta = row["beta"]?.double ?? 0
+      options.desirableWeight = row["desirable_weight"]?.double ?? 1
+      options.undesirableWeight = row["undesirable_weight"]?.double ?? 1
+      options.maxLength = 100
+      let name = "\(options.terms) \(options.beta)"
+      let model = try FixedModel(order.map { policy[places[$0]] }, mismatched: turned("turned_policy"), statistics: statistics)
+      let held = try FixedModel(order.map { reference[places[$0]] }, mismatched: turned("turned_reference"))
+      let objective = try DPO(examples: examples, options: options, reference: .model(held))
+      let loop = try TrainLoop(model: model, objective: objective, options: TrainOptions(batch: labels.count))
+      let report = try loop.inspect()
+      assertClose(report.loss, row["value"]?.double ?? .nan, relative: 2e-7, absolute: 2e-7, name)
+      for (metric, value) in row["metrics"]?.object ?? [:] {
+        assertClose(report.metrics[metric] ?? .nan, value.double ?? .nan, relative: 1e-6, absolute: 1e-6, "\(name) \(metric)")
+      }
+      let expected = order.flatMap { (row["gradient"]?[$0] ?? .null).doubles }
+      let gradient = try loop.inspectGradients()[0].values.map(Double.init)
+      XCTAssertEqual(gradient.count, expected.count)
+      for (a, b) in zip(gradient, expected) { assertClose(a, b, relative: 1e-5, absolute: 1e-7, name) }
+      for (pair, label) in zip(report.pairs, labels) {
+        XCTAssertEqual(pair.label, label)
+        XCTAssertEqual(pair.margin, label ? pair.rewardChosen : -pair.rewardRejected)
+        XCTAssertTrue((label ? pair.rewardRejected : pair.rewardChosen).isNaN)
+      }
+    }
+  }
+
+  /// BCO's unpaired form by hand, and what single answers cannot be asked.
+  func testSingleAnswersByHand() throws {
+    var options = PreferenceOptions()
+    options.terms = [LossTerm(.bcoPair)]
+    var good = PairLogProbs(chosen: -12, rejected: 0, referenceChosen: -14, referenceRejected: 0, rejectedTokens: 0)
+    good.label = true
+    var bad = PairLogProbs(chosen: 0, rejected: -30, referenceChosen: 0, referenceRejected: -25, chosenTokens: 0)
+    bad.label = false
+    let losses = try preferenceLosses([good, bad], options)
+    assertClose(losses[0].value, log(1 + exp(-0.2)), absolute: 1e-12)
+    assertClose(losses[1].value, log(1 + exp(-0.5)), absolute: 1e-12)
+    XCTAssertEqual([losses[0].rejected, losses[1].chosen], [0, 0])
+    let examples = [PreferenceExample(prompt: [1], chosen: [2], rejected: []), PreferenceExample(prompt: [1], chosen: [], rejected: [3])]
+    for (change, word) in [
+      ({ (o: inout PreferenceOptions) in o.terms = [LossTerm(.sigmoid)] }, "compares the two answers"),
+      ({ o in o.lengthDesensitization = 0.5 }, "ld_alpha"), ({ o in o.useWeighting = true }, "use_weighting"),
+    ] {
+      var changed = options
+      change(&changed)
+      XCTAssertThrowsError(try DPO(examples: examples, options: changed, reference: .adaptersOff)) {
+        XCTAssertTrue("\($0)".contains(word), "\($0)")
+      }
+    }
+  }
+
+  /// What the model tells of each token beside its log-prob; `only` of some sequences.
+  private func statistics(of rows: JSON, only wanted: [Int]? = nil) throws -> [TokenStatistics] {
+    func tokens(_ name: String) -> [JSON] {
+      let all = (rows[name]?.array ?? []).map { $0.array ?? [] }
+      return (wanted ?? Array(all.indices)).flatMap { all[$0] }
+    }
     let (squares, entropy, logits, top) = (tokens("squares"), tokens("entropy"), tokens("mean_logits"), tokens("top1"))
     return try squares.indices.map { i in
       var seen = TokenStatistics()
@@ -101,7 +177,14 @@ final class PreferenceLossTests: XCTestCase {
       \.chosen, \.rejected, \.referenceChosen, \.referenceRejected, \.chosenUnweighted,
     ]
     let slopes: [KeyPath<PairLoss, Double>] = [\.chosen, \.rejected, \.referenceChosen, \.referenceRejected, \.chosenUnweighted]
-    for kind in PreferenceLoss.allCases {
+    for (kind, label) in PreferenceLoss.allCases.flatMap({ kind in
+      (kind.takesSingleAnswers ? [nil, true, false] : [nil]).map { (kind, $0) }
+    }) {
+      let pairs = pairs.map { pair in
+        var pair = pair
+        pair.label = label
+        return pair
+      }
       for divergence in FDivergence.allCases {
         var options = PreferenceOptions()
         options.terms = [LossTerm(kind, weight: 1.5)]
@@ -122,7 +205,9 @@ final class PreferenceLossTests: XCTestCase {
               return try preferenceLosses(moved, options, batch: batch).reduce(0) { $0 + $1.value }
             }
             let difference = try (total(1e-5) - total(-1e-5)) / 2e-5
-            assertClose(loss[keyPath: slope], difference, relative: 1e-6, absolute: 1e-7, "\(kind) \(divergence) pair \(i)")
+            assertClose(
+              loss[keyPath: slope], difference, relative: 1e-6, absolute: 1e-7,
+              "\(kind) \(String(describing: label)) \(divergence) pair \(i)")
           }
         }
       }

@@ -2,8 +2,9 @@
 """Twenty LoRA steps of DPO on SmolLM2 by zs and by TRL's DPOTrainer: the same pairs in the same order, the same first adapters.
 
 zs tokenizes the pairs, draws the adapters and saves them before its first step; both sides then train on the same ids. Each step's loss,
-rewards and margin must agree within 1e-3 (absolute, and relative where a number is above 1); --loss takes any loss of DPOTrainer's. The
-losses of other trainers (ORPO, SimPO, CPO, KTO) are compared with their code in preference_losses.py.
+rewards and margin must agree within 1e-3 (absolute, and relative where a number is above 1); --loss takes any loss of DPOTrainer's, or
+kto: then every second row is a chosen answer with the label true, the others are rejected ones with false, and the other side is KTOTrainer.
+The losses of other trainers (ORPO, SimPO, CPO) are compared with their code in preference_losses.py.
 
 Needs torch, transformers, peft, trl 1.16, datasets and gguf, and the model in zs's cache (zs -e 'load("smollm2")').
 Usage: python3 scripts/reference/dpo_parity.py PAIRS.jsonl [--steps 20] [--batch 2] [--max-length 192] [--loss sigmoid] [--rank 8]
@@ -68,6 +69,9 @@ for prompt, chosen, rejected in tokenized:
     if start < arguments.max_length - 16 and chosen[start:] != rejected[start:] and len(rows) < wanted:
         rows.append({"prompt_ids": prompt[:start], "chosen_ids": chosen[start : arguments.max_length],
                      "rejected_ids": rejected[start : arguments.max_length]})
+if arguments.loss == "kto":
+    rows = [{"prompt_ids": row["prompt_ids"], "completion_ids": row["rejected_ids" if i % 2 else "chosen_ids"], "label": i % 2 == 0}
+            for i, row in enumerate(rows)]
 if len(rows) < wanted:
     sys.exit(f"only {len(rows)} of {wanted} pairs fit into {arguments.max_length} tokens")
 
@@ -108,8 +112,19 @@ tokenizer = AutoTokenizer.from_pretrained(**gguf)
 model = PeftModel.from_pretrained(model, f"{folder}/adapter", is_trainable=True)
 
 
-class InOrder(DPOTrainer):
-    """DPOTrainer that takes the rows as they come, in ids."""
+if arguments.loss == "kto":
+    from trl import KTOConfig, KTOTrainer
+
+    # As KTOTrainer's own preparation, which begins with text, does it: completions go round by one within each batch.
+    for start in range(0, len(rows), arguments.batch):
+        block = rows[start : start + arguments.batch]
+        for row, before in zip(block, block[-1:] + block[:-1]):
+            row["KL_completion_ids"] = before["completion_ids"]
+trainer_class, config_class = (KTOTrainer, KTOConfig) if arguments.loss == "kto" else (DPOTrainer, DPOConfig)
+
+
+class InOrder(trainer_class):
+    """A trainer that takes the rows as they come, in ids."""
 
     def _prepare_dataset(self, dataset, processing_class, args, dataset_name):
         return dataset
@@ -120,8 +135,8 @@ class InOrder(DPOTrainer):
 
 trainer = InOrder(
     model=model, processing_class=tokenizer, train_dataset=Dataset.from_list(rows),
-    args=DPOConfig(
-        output_dir=folder + "/trl", loss_type=[arguments.loss], beta=0.1, learning_rate=arguments.learning_rate, lr_scheduler_type="linear",
+    args=config_class(
+        output_dir=folder + "/trl", loss_type="kto" if arguments.loss == "kto" else [arguments.loss], beta=0.1, learning_rate=arguments.learning_rate, lr_scheduler_type="linear",
         warmup_steps=2, per_device_train_batch_size=arguments.batch, gradient_accumulation_steps=1, max_steps=arguments.steps,
         max_length=arguments.max_length, logging_steps=1, save_strategy="no", report_to="none", bf16=False, gradient_checkpointing=False,
         use_cpu=True, optim="adamw_torch", weight_decay=0.0, max_grad_norm=1.0, disable_tqdm=True, seed=42))
@@ -132,7 +147,7 @@ log = [entry for entry in trainer.state.log_history if "loss" in entry]
 
 # 4. Side by side. Transformers logs the loss with few digits where it averages; the rest comes as computed.
 names = ["loss", "rewards/chosen", "rewards/rejected", "rewards/margins", "rewards/accuracies", "logps/chosen", "logps/rejected", "grad_norm",
-         "entropy", "mean_token_accuracy", "logits/chosen", "logits/rejected", "num_tokens", "learning_rate"]
+         "entropy", "mean_token_accuracy", "logits/chosen", "logits/rejected", "num_tokens", "learning_rate", "kl"]
 worst = {name: 0.0 for name in names}
 print(f"{'step':>4} {'loss zs':>10} {'loss TRL':>10} {'margin zs':>10} {'margin TRL':>10} {'norm zs':>9} {'norm TRL':>9}")
 for mine, theirs in zip(history, log):

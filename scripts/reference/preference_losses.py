@@ -1,4 +1,5 @@
-"""Makes Tests/TrainingTests/Fixtures/preference_losses.json: the losses of TRL's own trainers on made-up log-probs, in float64 where TRL can.
+"""Makes Tests/TrainingTests/Fixtures/preference_losses.json: the losses of TRL's own trainers on made-up log-probs, in float64 where TRL can:
+of pairs, and of single answers with labels (KTOTrainer).
 
 The trainers are not built: DPOTrainer._compute_loss, KTOTrainer._compute_loss, CPOTrainer.cpo_loss and ORPOTrainer.odds_ratio_loss run
 on stand-ins that hold the options, and the "model" returns the log-probs it is given.
@@ -116,6 +117,53 @@ def neighbour(name, beta, label_smoothing=0.0, **options):
     }
 
 
+class Rows(Scores):
+    """Scores of some of the sequences."""
+
+    def __init__(self, log_probs, rows):
+        super().__init__(log_probs)
+        self.rows = rows
+
+    def forward(self, **_):
+        chosen = {k: v[self.rows] for k, v in vars(outputs(None)).items() if v is not None}
+        return SimpleNamespace(**{**chosen, "log_probs": self.log_probs[0]})
+
+
+def unpaired():
+    """KTOTrainer on single answers with labels; each prompt's KL completion is the answer before it, the first one's the last."""
+    labels = [True, False, True, True, False]
+    rows = [i if good else PAIRS + i for i, good in enumerate(labels)]
+    counts = [lengths[row] for row in rows]
+    before = [counts[-1]] + counts[:-1]
+    turned = {name: [-scale * torch.rand(n) for n in before] for name, scale in (("policy", 2), ("reference", 3))}
+
+    def case(loss, beta, **weights):
+        logps = policy[rows].clone().requires_grad_()
+        kl = {k: torch.stack([row.sum() for row in values]) for k, values in turned.items()}
+        trainer = SimpleNamespace(
+            model=Rows(logps, rows), ref_model=Rows(reference[rows], rows), calculate_KL=loss == "kto", aux_loss_enabled=False, beta=beta,
+            accelerator=SimpleNamespace(device="cpu", gather_for_metrics=lambda x: x), precompute_ref_logps=False, loss_type=loss,
+            _metrics={"train": defaultdict(list)}, _total_train_tokens=0, _tp_size=1,
+            desirable_weight=weights.get("desirable_weight", 1.0), undesirable_weight=weights.get("undesirable_weight", 1.0),
+            args=SimpleNamespace(gradient_checkpointing_kwargs=None))
+        trainer._compute_kl_logps = lambda model, batch: kl["policy" if model is trainer.model else "reference"]
+        batch = {"input_ids": torch.zeros_like(mask[rows]), "attention_mask": torch.ones_like(mask[rows]),
+                 "completion_mask": mask[rows], "label": torch.tensor(labels)}
+        value = KTOTrainer._compute_loss(trainer, trainer.model, batch, False)
+        (gradient,) = torch.autograd.grad(value, logps)
+        names = ["rewards/chosen", "rewards/rejected", "rewards/margins", "logps/chosen", "logps/rejected", "entropy", "logits/chosen",
+                 "logits/rejected"] + (["kl"] if loss == "kto" else [])
+        return {"loss": loss, "beta": beta, **weights, "value": value.item(), "metrics": {n: float(trainer._metrics["train"][n][0]) for n in names},
+                "gradient": [gradient[i, PROMPT - 1 : PROMPT - 1 + n].tolist() for i, n in enumerate(counts)]}
+
+    return {
+        "labels": labels, "rows": rows, "turned_policy": [row.tolist() for row in turned["policy"]],
+        "turned_reference": [row.tolist() for row in turned["reference"]],
+        "cases": [case("kto", 0.1), case("kto", 2.0), case("kto", 0.5, desirable_weight=1.33, undesirable_weight=0.7),
+                  case("apo_zero_unpaired", 0.1), case("apo_zero_unpaired", 0.7)],
+    }
+
+
 class Double(torch.Tensor):
     """A tensor that stays in float64 where TRL asks for .float()."""
 
@@ -155,10 +203,10 @@ rows = {
     "top1": [top1[row, PROMPT - 1 : PROMPT - 1 + n].tolist() for row, n in enumerate(lengths)],
     "mismatched_policy": [row.tolist() for row in mismatched["policy"]],
     "mismatched_reference": [row.tolist() for row in mismatched["reference"]],
-    "cases": cases,
+    "cases": cases, "unpaired": unpaired(),
 }
 path = os.path.join(os.path.dirname(__file__), "../../Tests/TrainingTests/Fixtures/preference_losses.json")
 with open(path, "w") as file:
     json.dump(rounded(rows), file, separators=(",", ":"))
     file.write("\n")
-print(len(cases), "cases")
+print(len(cases), "cases of pairs,", len(rows["unpaired"]["cases"]), "of single answers")

@@ -46,6 +46,10 @@ extension Stepper {
     let pair = report.pairs[index]
     let verdict = pair.margin < 0 ? " · wrong" : ""
     let bold = screen.colour ? ("\u{1B}[1m", "\u{1B}[0m") : ("", "")
+    if let label = pair.label {
+      return "\(bold.0)answer \(index) of \(report.pairs.count)\(bold.1) · \(label ? "desirable" : "undesirable") · reward "
+        + "\(printf("%+.4f", label ? pair.margin : -pair.margin)) · weight \(printf("%.4f", pair.weight)) · loss \(printf("%.4f", pair.loss))\(verdict)"
+    }
     return "\(bold.0)pair \(index) of \(report.pairs.count)\(bold.1) · margin \(printf("%+.4f", pair.margin)) = "
       + "\(printf("%+.4f", pair.rewardChosen)) − \(printf("%+.4f", pair.rewardRejected)) · weight \(printf("%.4f", pair.weight))"
       + " · loss \(printf("%.4f", pair.loss))\(verdict)"
@@ -67,6 +71,11 @@ extension Stepper {
     guard case .object(let object) = try builtin("what_if", [.object(trainer)], options), let value = object as? ReportValue else { return }
     say("as it is: " + now.headline)
     say(value.display(display))
+  }
+
+  func showGradient(_ number: Int?) throws {
+    let (report, index) = (try currentReport(), try select(number))
+    say(try builtin("gradient", [.object(report), .int(Int64(index))], [:]).display(display))
   }
 
   func plotHistory(_ names: [String]) throws {
@@ -97,7 +106,7 @@ extension Stepper {
   }
 
   /// Calls a builtin as a program would, with all its checks.
-  private func builtin(_ name: String, _ positional: [Value], _ named: ValueMap) throws -> Value {
+  func builtin(_ name: String, _ positional: [Value], _ named: ValueMap) throws -> Value {
     let rows = session.table.lookup(name)
     let first = positional.first ?? Value.none
     guard let row = rows.first(where: { $0.parameters.first?.type.admits(first) ?? false }) else {

@@ -16,7 +16,10 @@ struct WalkScreen {
 
 /// A walk over the batches of a trainer.
 final class Stepper {
-  let trainer: TrainerValue
+  /// The trainer that commands are about.
+  var trainer: TrainerValue
+  /// All trainers of the walk: the first one and its branches.
+  var branches: [TrainerValue]
   let screen: WalkScreen
   let session: Session
   let call: Call
@@ -25,13 +28,14 @@ final class Stepper {
   /// The pair that commands without a number mean.
   private(set) var pair = 0
   /// The report of the batch that the next update uses, and the step it was made at.
-  private var current: (step: Int, report: ReportValue)?
+  var current: (step: Int, report: ReportValue)?
   /// Breakpoints that stopped the walk before this step: the next move passes them.
-  private var passed: (step: Int, numbers: Set<Int>) = (-1, [])
+  var passed: (step: Int, numbers: Set<Int>) = (-1, [])
   private var repeated: WalkAction?
 
   init(_ trainer: TrainerValue, screen: WalkScreen, call: Call) throws {
     self.trainer = trainer
+    branches = [trainer]
     self.screen = screen
     self.call = call
     session = try Session.of(call)
@@ -41,8 +45,8 @@ final class Stepper {
   private var isPreference: Bool { trainer.texts.isPreference }
   private var unit: String { isPreference ? "pair" : "row" }
 
-  /// How many updates are done, of how many: `walk[21/64]›`.
-  var prompt: String { "walk[\(loop.stepCount)/\(loop.totalSteps)]› " }
+  /// How many updates are done, of how many: `walk[21/64]›`; with the trainer's name where there are several.
+  var prompt: String { "walk\(branches.count > 1 ? " \(trainer.name)" : "")[\(loop.stepCount)/\(loop.totalSteps)]› " }
 
   /// The reader of lines, with the names that this trainer knows.
   var parser: WalkParser {
@@ -88,7 +92,11 @@ final class Stepper {
     case .pair(let number): try show(number)
     case .tokens(let number): try showTokens(number)
     case .explain(let number): say(try Explanation(currentReport(), select(number)).display(display))
+    case .gradient(let number): try showGradient(number)
     case .what(let options): try showWhatIf(options)
+    case .set(let options): try branchOff(options)
+    case .fork: try branchOff([:])
+    case .branch(let number): try changeOver(to: number)
     case .step(let count): try advance(count, isQuiet: false)
     case .back(let count):
       try loop.back(count, poll: call.poll)
@@ -121,7 +129,7 @@ final class Stepper {
       guard let last = trainer.memory.steps(upTo: loop.stepCount).last, last.report.step == loop.stepCount else {
         throw ZsError("the run is complete: there is no next batch", hint: "back, goto N, plot, save PATH, quit")
       }
-      return ReportValue(last.report, kind: .step, texts: last.texts, remembered: last)
+      return ReportValue(last.report, kind: .step, texts: last.texts, origin: (trainer, loop.objective), remembered: last)
     }
     let report = trainer.value(try loop.preview(poll: call.poll), kind: .preview)
     current = (loop.stepCount, report)
@@ -138,7 +146,7 @@ final class Stepper {
   }
 
   /// Shows where a move has led.
-  private func arrive() throws {
+  func arrive() throws {
     if screen.showsPair { try show(nil) } else { say("at step \(loop.stepCount) of \(loop.totalSteps)") }
   }
 }
@@ -244,7 +252,8 @@ extension Stepper {
     }
     current = (
       loop.stepCount,
-      ReportValue(report, kind: .preview, texts: value.texts, remembered: value.remembered, gauges: value.gauges)
+      ReportValue(
+        report, kind: .preview, texts: value.texts, origin: value.origin, remembered: value.remembered, gauges: value.gauges)
     )
     return "stopped before step \(report.step): \(why)"
   }

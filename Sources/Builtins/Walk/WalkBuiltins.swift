@@ -15,23 +15,20 @@ func walkBuiltins() -> [Builtin] {
       summary: "A debugger over batches: see each pair's tokens, ask what if, step on and back, stop at conditions.",
       example:
         "t = dpo(lora(load(\"smollm2\"), rank: 4), preferences(\"examples/data/preferences.jsonl\") |> take(6), batch_size: 2)\nwalk(t, [\"pairs\", \"step 2\", \"what beta 0.3\", \"back\"])",
-      details: "Commands:\n" + WalkCommand.all.map { "  \(TextWidth.pad($0.usage, to: 20))\($0.summary)" }.joined(separator: "\n"),
+      details: "It gives the trainer it ends on: t, or a branch that fork or set made. Commands:\n"
+        + WalkCommand.all.map { "  \(TextWidth.pad($0.usage, to: 20))\($0.summary)" }.joined(separator: "\n"),
       body: walk)
   ]
 }
 
 private func walk(_ call: Call) throws -> Value {
   let trainer = try call.trainer()
-  if call["commands"].isNone {
-    try converse(trainer, call)
-  } else {
-    try follow(try call.list("commands"), trainer, call)
-  }
-  return .object(trainer)
+  let last = call["commands"].isNone ? try converse(trainer, call) : try follow(try call.list("commands"), trainer, call)
+  return .object(last)
 }
 
-/// Does a list of commands; what cannot be read is found before anything runs.
-private func follow(_ commands: [Value], _ trainer: TrainerValue, _ call: Call) throws {
+/// Does a list of commands, and gives the trainer it ends on; what cannot be read is found before anything runs.
+private func follow(_ commands: [Value], _ trainer: TrainerValue, _ call: Call) throws -> TrainerValue {
   let session = try Session.of(call)
   let screen = WalkScreen(width: session.width, rows: { 40 }, colour: session.colour, showsPair: false)
   let stepper = try Stepper(trainer, screen: screen, call: call)
@@ -52,13 +49,14 @@ private func follow(_ commands: [Value], _ trainer: TrainerValue, _ call: Call) 
   for line in lines {
     try call.poll()
     stepper.say(stepper.prompt + line)
-    if !stepper.perform(line) { return }
+    if !stepper.perform(line) { return stepper.trainer }
   }
   try call.poll()
+  return stepper.trainer
 }
 
-/// Asks for lines until there are no more.
-private func converse(_ trainer: TrainerValue, _ call: Call) throws {
+/// Asks for lines until there are no more, and gives the trainer it ends on.
+private func converse(_ trainer: TrainerValue, _ call: Call) throws -> TrainerValue {
   let session = try Session.of(call)
   guard let openDialogue = session.openDialogue else {
     throw ZsError("there is nobody to ask for commands", hint: "walk(t, [\"step 2\", \"pairs\"])", argument: "commands")
@@ -69,10 +67,12 @@ private func converse(_ trainer: TrainerValue, _ call: Call) throws {
   _ = stepper.perform(trainer.loop.stepCount < trainer.loop.totalSteps ? "pair" : "where")
   while true {
     switch dialogue.next(stepper.prompt) {
-    case .end: return
+    case .end: return stepper.trainer
     case .cancelled: continue
     case .line(let text):
-      for line in text.trimmingBlanks().isEmpty ? [""] : text.split(separator: ";").map(String.init) where !stepper.perform(line) { return }
+      for line in text.trimmingBlanks().isEmpty ? [""] : text.split(separator: ";").map(String.init) where !stepper.perform(line) {
+        return stepper.trainer
+      }
     }
   }
 }

@@ -20,8 +20,19 @@ package struct WalkCommand {
       "Blue: likelier than under the reference; red: less likely. Without K, the current pair."),
     row("explain", "e", "explain [K]", "where the pair's margin comes from"),
     row(
+      "gradient", nil, "gradient [K]", "the pair's gradient, layer by layer: its norm, and its cosine with the whole batch's",
+      "A negative cosine: what this pair asks for, the others undo."),
+    row(
       "what", "w", "what NAME VALUE …", "the current batch under other options, without a trace",
       "what beta 0.3 · what beta 0.3 loss ipo · what loss sigmoid,sft · what learning_rate 1e-4 (also measures the batch after the update)"),
+    row(
+      "set", nil, "set NAME VALUE …", "other options from here on, in a branch of their own",
+      "set beta 0.3 · set learning_rate 1e-4 schedule constant\nThe trainer that was walked so far stays where it is: it is the branch before. A branch cannot go back beyond its beginning, as its options were others there."
+    ),
+    row(
+      "fork", nil, "fork", "a second trainer from here, with the same past; the walk goes on in it",
+      "Both go on apart. branch lists them and changes over; walk gives the trainer it ends on."),
+    row("branch", nil, "branch [N]", "the trainers of this walk, or over to the N-th"),
     row("step", "s", "step [N]", "N updates, a line each; stops at a breakpoint"),
     row("back", "b", "back [N]", "undoes N updates, to the bit"),
     row("goto", "g", "goto N", "to the state after N updates, back or on"),
@@ -76,7 +87,11 @@ package enum WalkAction {
   case pair(Int?)
   case tokens(Int?)
   case explain(Int?)
+  case gradient(Int?)
   case what(ValueMap)
+  case set(ValueMap)
+  case fork
+  case branch(Int?)
   case step(Int)
   case back(Int)
   case goto(Int)
@@ -92,7 +107,7 @@ package enum WalkAction {
   /// Whether Enter on an empty line does it again.
   var isRepeatable: Bool {
     switch self {
-    case .setBreak, .clear, .save, .quit, .nothing: false
+    case .setBreak, .clear, .save, .quit, .nothing, .set, .fork, .branch: false
     default: true
     }
   }
@@ -126,7 +141,8 @@ package struct WalkParser {
     switch command.name {
     case "until": return .until(try WalkCondition(rest, names: metrics))
     case "break": return .setBreak(try WalkCondition(rest, names: pairNumbers + metrics.filter { !pairNumbers.contains($0) }))
-    case "what": return .what(try options(words))
+    case "what": return .what(try options(words, of: command))
+    case "set": return .set(try options(words, of: command))
     case "plot": return .plot(words)
     case "help": return .help(try words.first.map { try WalkCommand.named($0) })
     case "save":
@@ -150,6 +166,8 @@ package struct WalkParser {
     case "pair": return .pair(try number(least: -1_000_000))
     case "tokens": return .tokens(try number(least: -1_000_000))
     case "explain": return .explain(try number(least: -1_000_000))
+    case "gradient": return .gradient(try number(least: -1_000_000))
+    case "branch": return .branch(try number(least: 1))
     case "step": return .step(try number(least: 1) ?? 1)
     case "back": return .back(try number(least: 1) ?? 1)
     case "run": return .run(try number(least: 1))
@@ -166,6 +184,7 @@ package struct WalkParser {
     case "breaks": return .breaks
     case "where": return .location
     case "options": return .options
+    case "fork": return .fork
     default: return .quit
     }
   }
@@ -173,11 +192,12 @@ package struct WalkParser {
   private func usage(_ command: WalkCommand, _ message: String) -> ZsError { ZsError(message, hint: command.usage) }
 
   /// `beta 0.3 loss ipo`, also with `:` or `=` after a name.
-  private func options(_ words: [String]) throws -> ValueMap {
+  private func options(_ words: [String], of command: WalkCommand) throws -> ValueMap {
     let plain = words.joined(separator: " ").split { " :=".contains($0) }.map(String.init)
     guard !plain.isEmpty, plain.count.isMultiple(of: 2) else {
       throw ZsError(
-        plain.isEmpty ? "what needs an option and a value" : "'\(plain[plain.count - 1])' has no value", hint: "what beta 0.3 loss ipo")
+        plain.isEmpty ? "\(command.name) needs an option and a value" : "'\(plain[plain.count - 1])' has no value",
+        hint: "\(command.name) beta 0.3 loss ipo")
     }
     var result: ValueMap = [:]
     let known = optionNames
@@ -186,14 +206,14 @@ package struct WalkParser {
       guard known.contains(name) else {
         let alias = whatIf.parameters.first { $0.aliases.contains(name) }?.name ?? nearest(to: name, among: known)
         throw ZsError(
-          "what knows no option '\(name)'" + (alias.map { "; did you mean '\($0)'?" } ?? ""), hint: known.joined(separator: " "))
+          "\(command.name) knows no option '\(name)'" + (alias.map { "; did you mean '\($0)'?" } ?? ""), hint: known.joined(separator: " "))
       }
       result[name] = WalkParser.value(plain[index + 1])
     }
     return result
   }
 
-  /// The options that `what` takes.
+  /// The options that `what` and `set` take.
   var optionNames: [String] { whatIf.parameters.dropFirst().map(\.name) }
 
   private static func value(_ word: String) -> Value {
@@ -242,7 +262,7 @@ package struct WalkParser {
       case "until", "plot": candidates = metrics
       case "break": candidates = pairNumbers + metrics
       case "help": candidates = WalkCommand.all.map(\.name)
-      case "what":
+      case "what", "set":
         let option = earlier.count.isMultiple(of: 2) ? whatIf.parameters.first { $0.name == earlier[earlier.count - 1] } : nil
         candidates = option?.choices ?? (earlier.count.isMultiple(of: 2) ? [] : optionNames)
       default: candidates = []
