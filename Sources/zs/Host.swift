@@ -61,6 +61,7 @@ final class Host {
     self.progress = progress
     mayColourErrors = Terminal.mayColour(Terminal.isErrorInteractive, environment: environment)
     session.version = ZsCommand.version
+    session.showsForecasts = Terminal.isErrorInteractive && printing != .recorded
     session.height = { Terminal.size().rows }
     session.openDialogue = { [unowned self] complete in TerminalDialogue(host: self, complete: complete) }
   }
