@@ -20,6 +20,8 @@ final class Expectation {
   /// Seconds of a mean update, the reference included, at the rate of a first measurement.
   func secondsPerStep(of policy: LanguageModel) throws -> Double {
     if let seconds { return seconds }
+    // What the measurement took is of no use to the run.
+    defer { Arena.shared.trim() }
     let measured = plan.secondsPerStep(try plan.measureRate(policy: policy))
     seconds = measured
     return measured
