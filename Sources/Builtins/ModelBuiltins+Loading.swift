@@ -34,8 +34,12 @@ func loadingBuiltins() -> [Builtin] {
       let clock = ContinuousClock()
       let began = clock.now
       let (path, name) = try ModelSource(call, "source").located()
-      var model = try LanguageModel.load(path: path, name: name)
-      if call["dtype"] != .none { model = try StoredType(call, "dtype").converted(model, writing(call, "convert \(name)")) }
+      let type = try call["dtype"] == .none ? nil : StoredType(call, "dtype")
+      var model = try LanguageModel.load(path: path, name: name) { try session.admit($0, name: name, isConverted: type != nil) }
+      if let type {
+        try session.admit(conversionOf: model, to: type)
+        model = try type.converted(model, writing(call, "convert \(name)"))
+      }
       return .object(ModelValue(model, number: session.number(for: name), seconds: (clock.now - began) / .seconds(1)))
     },
     Builtin(

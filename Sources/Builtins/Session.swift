@@ -86,6 +86,8 @@ public final class Session: @unchecked Sendable {
   public var width: () -> Int
   /// The lines that a screen holds.
   public var height: () -> Int = { 24 }
+  /// Whether what loading and training will take is said before it begins: where somebody watches standard error.
+  public var showsForecasts = false
   /// The version of zs, for files that say what wrote them.
   public var version = ""
   /// Opens a dialogue with whoever types; nil where nobody can.

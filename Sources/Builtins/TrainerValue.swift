@@ -32,6 +32,8 @@ public final class TrainerValue: ObjectValue {
   var resumed: Checkpoint?
   /// What `run` and `step` leave behind; nil where nothing is asked for.
   var recorder: RunRecorder?
+  /// What it was expected to take before it was made; nil for one that goes on or was forked.
+  var expected: Expectation?
   private var madeWriter: CheckpointWriter?
 
   init(
@@ -77,7 +79,7 @@ public final class TrainerValue: ObjectValue {
 
   /// Where it is, what it did, and what it was made of.
   public var fieldNames: [String] {
-    ["step_count", "total_steps", "epoch", "history", "policy", "options", "examples", "skipped", "samples", "data", "name"]
+    ["step_count", "total_steps", "epoch", "history", "policy", "options", "examples", "skipped", "samples", "data", "forecast", "name"]
   }
 
   /// A field by name.
@@ -93,6 +95,7 @@ public final class TrainerValue: ObjectValue {
     case "skipped": skippedValue(skipped)
     case "samples": .list((recorder?.samples ?? []).map(\.value))
     case "data": .map(DataCounts(self).map)
+    case "forecast": try expected.map { .map(try $0.map(of: policy)) } ?? Value.none
     case "name": .string(self.name)
     default: nil
     }

@@ -60,10 +60,13 @@ private func makeDPO(_ call: Call) throws -> Value {
   let options = try source.trainOptions()
   let preference = try source.preferenceOptions()
   let dataset = try datasetArgument(call, "data", .preferences)
-  let policy = try learning(given, call, source, "policy")
-  var encoder = try ExampleEncoder(model: policy, maxLength: try source.int("max_length"))
+  var encoder = try ExampleEncoder(model: given, maxLength: try source.int("max_length"))
   encoder.truncation = try truncation(source)
   let encoded = try encoder.pairs(dataset, poll: call.poll)
+  let planned = try DPO(examples: encoded.examples, options: preference, reference: .adaptersOff)
+  let plan = try plan(of: planned, given, call, source, options)
+  let memory = try session.admit(plan)
+  let policy = try learning(given, call, source, "policy")
   let totalSteps = BatchPlan(exampleCount: encoded.examples.count, options: options).totalSteps(options)
   let reference = try reference(call, source, given: given, policy: policy, totalSteps: totalSteps)
   let objective = try DPO(examples: encoded.examples, options: preference, reference: reference)
@@ -75,6 +78,7 @@ private func makeDPO(_ call: Call) throws -> Value {
   trainer.startsAsBase = given !== policy
   try setEvaluation(of: trainer, source)
   trainer.recorder = try RunRecorder(trainer, session)
+  try trainer.forecast(plan, memory, call)
   return .object(trainer)
 }
 
@@ -85,23 +89,27 @@ private func makeSFT(_ call: Call) throws -> Value {
   let given = try adapted(call.model("model"), recipe, source)
   let options = try source.trainOptions()
   let dataset = try datasetArgument(call, "data", .conversations)
-  let policy = try learning(given, call, source, "model")
   let maxLength = try source.int("max_length")
-  let encoder = try ExampleEncoder(model: policy, maxLength: maxLength)
+  let encoder = try ExampleEncoder(model: given, maxLength: maxLength)
   let packing = source["packing"].text.flatMap { Packing(rawValue: $0) } ?? (source.bool("packing") ? .bestFitDecreasing : nil)
   // End to end no document is too long: rows are cut where they are full.
-  let whole = packing == .concatenated ? try ExampleEncoder(model: policy, maxLength: nil) : encoder
+  let whole = packing == .concatenated ? try ExampleEncoder(model: given, maxLength: nil) : encoder
   let examples = try documents(dataset, whole, source, call)
   var rows = examples.examples.map { [$0] }
-  if let packing { rows = packing.rows(of: examples.examples, maxLength: maxLength, end: policy.tokenizer?.eosID) }
+  if let packing { rows = packing.rows(of: examples.examples, maxLength: maxLength, end: given.tokenizer?.eosID) }
+  let objective = SFT(examples: rows)
+  let plan = try plan(of: objective, given, call, source, options)
+  let memory = try session.admit(plan)
+  let policy = try learning(given, call, source, "model")
   let trainer = TrainerValue(
-    loop: try TrainLoop(model: policy, objective: SFT(examples: rows), options: options), policy: policy,
+    loop: try TrainLoop(model: policy, objective: objective, options: options), policy: policy,
     name: "sft#\(session.number(for: "sft"))", options: resolvedOptions(source),
     texts: ExampleTexts(dataset: dataset, tokenizer: policy.tokenizer, documents: rows), encoder: encoder,
     skipped: dataset.skipped + examples.skipped, cut: examples.cut)
   trainer.startsAsBase = given !== policy
   try setEvaluation(of: trainer, source)
   trainer.recorder = try RunRecorder(trainer, session)
+  try trainer.forecast(plan, memory, call)
   return .object(trainer)
 }
 

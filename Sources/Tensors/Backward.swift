@@ -119,20 +119,25 @@ final class GradientTable {
 /// - Parameters:
 ///   - loss: A tensor with one element.
 ///   - targets: Tensors that require gradients.
+///   - sums: Gradients of other losses by the same targets, which these are added to in place; empty: there are none yet. An error
+///     leaves them worthless.
 /// - Returns: One gradient per target, of its shape; zeros where the loss does not depend on it.
-public func gradients(of loss: Tensor, with respectTo: [Tensor]) throws -> [Tensor] {
+public func gradients(of loss: Tensor, with respectTo: [Tensor], addingTo sums: [Tensor] = []) throws -> [Tensor] {
+  precondition(sums.isEmpty || sums.count == respectTo.count, "\(sums.count) sums for \(respectTo.count) targets")
   guard loss.count == 1 else {
     throw TensorError(
       "a gradient needs a loss with one element; this one has the shape \(Shape.text(loss.shape))",
       hint: "reduce it first: .sum() or .mean()")
   }
-  return try backpropagate(from: loss, seed: try .full(loss.shape, 1), to: respectTo, stoppingAtTargets: false)
+  return try backpropagate(from: loss, seed: try .full(loss.shape, 1), to: respectTo, addingTo: sums, stoppingAtTargets: false)
 }
 
 /// Pulls the gradient `seed` of `output` back to `targets`.
 ///
 /// With `stoppingAtTargets` nothing before a target is visited, although it may have been recorded (checkpoints).
-func backpropagate(from output: Tensor, seed: Tensor, to targets: [Tensor], stoppingAtTargets: Bool) throws -> [Tensor] {
+func backpropagate(
+  from output: Tensor, seed: Tensor, to targets: [Tensor], addingTo sums: [Tensor] = [], stoppingAtTargets: Bool
+) throws -> [Tensor] {
   for target in targets where !target.requiresGradient {
     throw TensorError("a tensor of shape \(Shape.text(target.shape)) was not marked for gradients before it was used")
   }
@@ -140,6 +145,7 @@ func backpropagate(from output: Tensor, seed: Tensor, to targets: [Tensor], stop
   let steps = recordedSteps(before: output, stoppingAt: stoppingAtTargets ? targetKeys : [])
   let table = GradientTable()
   table.needed = targetKeys
+  for (target, sum) in zip(targets, sums) { table.gradients[ObjectIdentifier(target)] = sum }
   for tensor in steps {  // oldest first: need spreads from the targets to what was made of them
     if let node = tensor.node, node.inputs.contains(where: { table.needed.contains(ObjectIdentifier($0)) }) {
       table.needed.insert(ObjectIdentifier(tensor))

@@ -23,16 +23,32 @@ enum MemoryBudget {
     return kibibytes.multipliedReportingOverflow(by: 1024).partialValue
   }
 
-  /// Limit of the control group minus what is used; page cache counts as free, because the kernel drops it first.
+  /// The smallest room that any control group above this process leaves: limit minus what is used; page cache counts as free,
+  /// because the kernel drops it first.
   private static func controlGroupHeadroom() -> Int? {
-    let root = "/sys/fs/cgroup"
-    if let limit = number("\(root)/memory.max"), let used = number("\(root)/memory.current") {
-      return max(0, limit - used + (field("inactive_file", in: "\(root)/memory.stat") ?? 0))
+    let lines = contents("/proc/self/cgroup")?.split(separator: "\n") ?? []
+    let groups = lines.map { $0.split(separator: ":", omittingEmptySubsequences: false) }
+    var headrooms: [Int] = []
+    for group in groups where group.count >= 3 && (group[1].isEmpty || group[1].split(separator: ",").contains("memory")) {
+      let isUnified = group[1].isEmpty
+      let root = isUnified ? "/sys/fs/cgroup" : "/sys/fs/cgroup/memory"
+      // The path as the host sees it may not exist in a container; its root does.
+      var path = group[2...].joined(separator: ":")
+      while true {
+        if let room = headroom(of: root + (path == "/" ? "" : path), isUnified: isUnified) { headrooms.append(room) }
+        if path.isEmpty || path == "/" { break }
+        path = path.lastIndex(of: "/").map { String(path[..<$0]) } ?? ""
+      }
     }
-    if let limit = number("\(root)/memory/memory.limit_in_bytes"), let used = number("\(root)/memory/memory.usage_in_bytes") {
-      return max(0, limit - used + (field("total_inactive_file", in: "\(root)/memory/memory.stat") ?? 0))
-    }
-    return nil
+    return headrooms.min()
+  }
+
+  private static func headroom(of folder: String, isUnified: Bool) -> Int? {
+    let names =
+      isUnified
+      ? ("memory.max", "memory.current", "inactive_file") : ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file")
+    guard let limit = number("\(folder)/\(names.0)"), let used = number("\(folder)/\(names.1)") else { return nil }
+    return max(0, limit - used + (field(names.2, in: "\(folder)/memory.stat") ?? 0))
   }
 
   private static func number(_ path: String) -> Int? {
@@ -40,21 +56,27 @@ enum MemoryBudget {
     return Int(text.prefix { $0.isNumber })
   }
 
-  private static func field(_ key: String, in path: String) -> Int? {
+  static func field(_ key: String, in path: String) -> Int? {
     guard let text = contents(path) else { return nil }
     for line in text.split(separator: "\n") where line.hasPrefix(key) {
-      return line.dropFirst(key.count).split(separator: " ").first.flatMap { Int($0) }
+      return line.dropFirst(key.count).split(whereSeparator: \.isWhitespace).first.flatMap { Int($0) }
     }
     return nil
   }
 
-  /// The first 16 KiB of a small text file of the system.
-  private static func contents(_ path: String) -> String? {
+  /// The first bytes of a text file of the system.
+  static func contents(_ path: String, limit: Int = 16384) -> String? {
     let descriptor = open(path, O_RDONLY)
     guard descriptor >= 0 else { return nil }
     defer { close(descriptor) }
-    var bytes = [UInt8](repeating: 0, count: 16384)
-    let length = read(descriptor, &bytes, bytes.count)
+    var bytes = [UInt8](repeating: 0, count: limit)
+    var length = 0
+    // Such files are read in pieces of the system's choice.
+    while length < limit {
+      let count = bytes.withUnsafeMutableBytes { read(descriptor, $0.baseAddress?.advanced(by: length), limit - length) }
+      if count <= 0 { break }
+      length += count
+    }
     guard length > 0 else { return nil }
     return String(decoding: bytes[..<length], as: UTF8.self)
   }

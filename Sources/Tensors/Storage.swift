@@ -65,6 +65,9 @@ public final class Arena: Sendable {
   /// Bytes live, cached, and at most so far.
   public var usage: Usage { state.withLock { $0.usage } }
 
+  /// How many blocks of each size class are kept for reuse.
+  var cachedBlocks: [Int] { state.withLock { $0.free.map(\.count) } }
+
   /// Starts the count of `Usage.peak` again.
   public func resetPeak() { state.withLock { $0.usage.peak = $0.usage.live } }
 
@@ -85,6 +88,8 @@ public final class Arena: Sendable {
   static let classCount = 4 * 40
   static let largestBytes = classBytes(classCount - 1)
   private static let defaultCacheLimit = 4 << 30
+  /// A block up to this many classes larger is taken where none fits better: four times as large.
+  private static let nearClasses = 9
 
   static func classBytes(_ index: Int) -> Int { (64 << (index / 4)) / 4 * (4 + index % 4) }
 
@@ -105,17 +110,19 @@ public final class Arena: Sendable {
     }
     let sizeClass = Arena.sizeClass(bytes: bytes)
     return try state.withLock { state in
-      let size = Arena.classBytes(sizeClass)
-      let address: UnsafeMutableRawPointer
-      if let reused = state.free[sizeClass].popLast() {
-        state.usage.cached -= size
-        address = reused
+      let block: Block
+      // A larger block serves as well: batches of other lengths than the last need no second set of memory.
+      let near = sizeClass..<min(Arena.classCount, sizeClass + Arena.nearClasses)
+      if let found = near.first(where: { !state.free[$0].isEmpty }), let reused = state.free[found].popLast() {
+        state.usage.cached -= Arena.classBytes(found)
+        block = Block(address: reused, sizeClass: found)
       } else {
-        address = try Arena.takeFromSystem(size, &state)
+        Arena.makeRoom(for: sizeClass, &state)
+        block = Block(address: try Arena.takeFromSystem(Arena.classBytes(sizeClass), &state), sizeClass: sizeClass)
       }
-      state.usage.live += size
+      state.usage.live += Arena.classBytes(block.sizeClass)
       state.usage.peak = max(state.usage.peak, state.usage.live)
-      return Block(address: address, sizeClass: sizeClass)
+      return block
     }
   }
 
@@ -128,6 +135,21 @@ public final class Arena: Sendable {
         state.usage.cached += size
       } else {
         free(block.address)
+      }
+    }
+  }
+
+  /// Gives large blocks that are too small for a new one back, about as many bytes as it takes: what grows does not leave its
+  /// smaller past behind.
+  private static func makeRoom(for sizeClass: Int, _ state: inout State) {
+    var wanted = classBytes(sizeClass)
+    guard wanted >= 1 << 20 else { return }
+    for smaller in (0..<sizeClass).reversed() where wanted > 0 {
+      if classBytes(smaller) < 256 << 10 { return }
+      while wanted > 0, let address = state.free[smaller].popLast() {
+        free(address)
+        state.usage.cached -= classBytes(smaller)
+        wanted -= classBytes(smaller)
       }
     }
   }

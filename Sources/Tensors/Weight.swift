@@ -63,6 +63,12 @@ public final class Weight: @unchecked Sendable {
   /// Memory of the elements, without an interleaved copy.
   public var bytes: Int { view.rows * view.rowBytes }
 
+  /// Whether the elements lie in a file's pages: neither in a tensor nor in memory that was taken for them.
+  public var isMapped: Bool {
+    if let other = owner as? Weight { return other.isMapped }
+    return tensor == nil && owner != nil && !(owner is Storage) && !(owner is Tensor)
+  }
+
   /// The inputs of an operation on `x` and this weight: the weight is one where it can be trained.
   func inputs(with x: Tensor...) -> [Tensor] { x + (tensor.map { [$0] } ?? []) }
 }

@@ -42,9 +42,16 @@ public struct BatchPlan: Sendable, Equatable {
   }
 
   /// The batch of update number `step`, counted from 0.
-  public func batch(step: Int) -> Batch {
-    let order = order(epoch: step / stepsPerEpoch)
-    let start = (step % stepsPerEpoch) * updateSize
+  public func batch(step: Int) -> Batch { batch(step % stepsPerEpoch, in: order(epoch: step / stepsPerEpoch)) }
+
+  /// All batches of an epoch, in order.
+  package func batches(epoch: Int) -> [Batch] {
+    let order = order(epoch: epoch)
+    return (0..<stepsPerEpoch).map { batch($0, in: order) }
+  }
+
+  private func batch(_ number: Int, in order: [Int]) -> Batch {
+    let start = number * updateSize
     let indices = order[start..<min(start + updateSize, exampleCount)]
     let starts = stride(from: indices.startIndex, to: indices.endIndex, by: min(batchSize, updateSize))
     return Batch(microBatches: starts.map { Array(indices[$0..<min($0 + batchSize, indices.endIndex)]) })

@@ -1,18 +1,9 @@
-// Arithmetic on the list of all gradients: sum, norm, clipping. One fixed order, whatever the number of threads.
+// Arithmetic on the list of all gradients: norm, clipping. One fixed order, whatever the number of threads.
 
 import Kernels
 import Tensors
 
 enum Gradients {
-  /// Adds a micro-batch's gradients into the sum so far.
-  static func add(_ gradients: [Tensor], to sum: [Tensor]) -> [Tensor] {
-    forEachTensor(sum) { index in
-      let (into, from) = (sum[index].pointer, gradients[index].pointer)
-      for i in 0..<sum[index].count { into[i] += from[i] }
-    }
-    return sum
-  }
-
   /// The L2 norm of all gradients together: squares summed in Double per tensor, tensors in order.
   static func norm(_ gradients: [Tensor]) -> Double {
     gradients.reduce(0) { $0 + sumOfSquares($1.pointer, count: $1.count) }.squareRoot()
@@ -20,8 +11,4 @@ enum Gradients {
 
   /// torch.nn.utils.clip_grad_norm_: most / (norm + 1e-6) where that is below 1, else 1; nothing is clipped to 0.
   static func clipping(norm: Double, to most: Double) -> Float { most > 0 ? Float(min(1, most / (norm + 1e-6))) : 1 }
-
-  private static func forEachTensor(_ tensors: [Tensor], _ body: (Int) -> Void) {
-    ThreadPool.shared.run(tensors.count, body)
-  }
 }

@@ -90,8 +90,8 @@ public final class TrainLoop {
       var forward = ForwardOptions(checkpointing: options.gradientCheckpointing, dropout: pass)
       forward.neftuneAlpha = options.neftuneAlpha
       let part = try objective.measure(indices, of: batch, model: model, options: forward)
-      let gradients = try gradients(of: part.loss, with: parameters)
-      sum = sum.isEmpty ? gradients : Gradients.add(gradients, to: sum)
+      // Into the sum itself: a second set of gradients is as large as the model where all of it learns.
+      sum = try gradients(of: part.loss, with: parameters, addingTo: sum)
       value += part.value
       tokens += part.tokens
       pairs += part.pairs
@@ -114,7 +114,7 @@ public final class TrainLoop {
     return (report, sum)
   }
 
-  private func gradients(of loss: Tensor, with parameters: [Tensor]) throws -> [Tensor] {
-    try Tensors.gradients(of: loss, with: parameters)
+  private func gradients(of loss: Tensor, with parameters: [Tensor], addingTo sums: [Tensor]) throws -> [Tensor] {
+    try Tensors.gradients(of: loss, with: parameters, addingTo: sums)
   }
 }

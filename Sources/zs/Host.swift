@@ -63,6 +63,7 @@ final class Host {
     mayColourErrors = Terminal.mayColour(Terminal.isErrorInteractive, environment: environment)
     session.version = ZsCommand.version
     Interrupt.guardSafePoints(of: session.activity)
+    session.showsForecasts = Terminal.isErrorInteractive && printing != .recorded
     session.height = { Terminal.size().rows }
     session.openDialogue = { [unowned self] complete in TerminalDialogue(host: self, complete: complete) }
   }

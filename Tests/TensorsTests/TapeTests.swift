@@ -59,6 +59,16 @@ final class TapeTests: XCTestCase {
     XCTAssertEqual(try Tensor.zeros([0, 5]).count, 0)
   }
 
+  func testGradientsAreAddedToSums() throws {
+    let x = try Tensor(parameter: [2], values: [3, 5])
+    let unused = try Tensor(parameter: [1], values: [1])
+    let first = try gradients(of: try (x * x).sum(), with: [x, unused])
+    let second = try gradients(of: try (x * x * x).sum(), with: [x, unused], addingTo: first)
+    XCTAssertEqual(second[0].values, [6 + 27, 10 + 75])
+    XCTAssertEqual(second[1].values, [0])
+    XCTAssert(second[0] === first[0], "in place")
+  }
+
   func testArenaReusesBlocks() throws {
     func work() throws { for size in [1, 100, 1000, 5000, 100_000] { _ = try Tensor.zeros([size]) } }
     try work()
