@@ -4,6 +4,11 @@
 // and nothing but scales moves between lanes. x is put in the order of the lanes, "arranged", once per product. The sums of four
 // vectors are kept side by side, so that quants are widened once for all; each has the bits that it has alone.
 
+import CMachine
+
+/// How far ahead a row is asked for: about a page of a mapped file, since the processor itself looks no further than the page it is in.
+private let prefetchDistance = 4096
+
 /// The sums of one vector or of several, lane by lane.
 protocol LaneSums {
   /// Nothing so far.
@@ -101,7 +106,11 @@ private func rowSums<Row: WordRow, Sums: LaneSums>(
   let whole = columns / elements
   var (even, odd) = (Sums(), Sums())
   if Row.blocks == 1 {
-    for step in 0..<whole { Row.add(row + step &* Row.blockBytes, x + step &* Row.arranged, stride, &even, &odd) }
+    for step in 0..<whole {
+      let from = row + step &* Row.blockBytes
+      prefetch(type, from)
+      Row.add(from, x + step &* Row.arranged, stride, &even, &odd)
+    }
     return even + odd
   }
   // What lies behind the row may be the end of the file: the last blocks are read from a copy with blocks of zeros behind them.
@@ -112,10 +121,17 @@ private func rowSums<Row: WordRow, Sums: LaneSums>(
     if rest > 0 { base.copyMemory(from: row + whole &* (Row.blocks &* Row.blockBytes), byteCount: rest &* Row.blockBytes) }
     for step in 0..<(rest > 0 ? whole &+ 1 : whole) {
       let from = step < whole ? row + step &* (Row.blocks &* Row.blockBytes) : UnsafeRawPointer(base)
+      prefetch(type, from)
       Row.add(from, x + step &* Row.arranged, stride, &even, &odd)
     }
   }
   return even + odd
+}
+
+/// Asks for the memory of a later step; what lies behind the weights is never read by it.
+@inline(__always)
+private func prefetch<Row: WordRow>(_ type: Row.Type, _ step: UnsafeRawPointer) {
+  for offset in Swift.stride(from: 0, to: Row.blocks &* Row.blockBytes, by: 64) { zs_prefetch(step + (prefetchDistance &+ offset)) }
 }
 
 /// One vector.
