@@ -78,7 +78,8 @@ extension PlotValue {
     let columns = max(1, width - gutter - 2)
     // More bins than columns: neighbours share one, which shows the fuller.
     let share = (counts.count + columns - 1) / columns
-    let counts = share <= 1 ? counts : stride(from: 0, to: counts.count, by: share).map { counts[$0..<min($0 + share, counts.count)].max() ?? 0 }
+    let counts =
+      share <= 1 ? counts : stride(from: 0, to: counts.count, by: share).map { counts[$0..<min($0 + share, counts.count)].max() ?? 0 }
     let each = max(1, columns / max(counts.count, 1))
     let eighths = Array(" ▁▂▃▄▅▆▇█")
     var lines = (0..<height).map { row -> String in

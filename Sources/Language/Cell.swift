@@ -219,7 +219,9 @@ extension Value {
       return Int(min(1e18, 56 + sample / Double(min(most, values.count)) * Double(values.count)))
     case .map(let map):
       let most = depth == 0 ? 1_000 : depth == 1 ? 16 : 4
-      let sample = map.elements.prefix(most).reduce(0.0) { $0 + 24 + Double($1.key.utf8.count) + Double($1.value.byteCount(depth: depth + 1)) }
+      let sample = map.elements.prefix(most).reduce(0.0) {
+        $0 + 24 + Double($1.key.utf8.count) + Double($1.value.byteCount(depth: depth + 1))
+      }
       return Int(min(1e18, 64 + sample / Double(max(1, min(most, map.count))) * Double(map.count)))
     case .object(let object): return object.byteCount
     default: return 24

@@ -56,7 +56,8 @@ public final class CheckpointWriter {
   public func write(to path: String, kind: String, options: JSON, extra: JSON) throws {
     // The folder is replaced as a whole: what is not a checkpoint's must not go with it.
     if let other = AtomicFolder.names(in: path).first(where: { !Checkpoint.File.all.contains($0) }) {
-      throw TrainingError("\(path) holds '\(other)', which is not of a checkpoint", hint: "give a folder of its own: it is replaced as a whole")
+      throw TrainingError(
+        "\(path) holds '\(other)', which is not of a checkpoint", hint: "give a folder of its own: it is replaced as a whole")
     }
     AtomicFolder.removeLeftovers(in: AtomicFolder.parent(of: path))
     try AtomicFolder.write(to: path) { folder in

@@ -72,7 +72,9 @@ final class PipeSource: LineSource {
   }
 }
 
-/// Lines of standard input. Unlike `readLine`, which goes on after a signal, waiting ends when the person asks to stop.
+/// Lines of standard input.
+///
+/// Unlike `readLine`, which goes on after a signal, waiting ends when the person asks to stop.
 enum StandardInput {
   // One buffer for the process, as a cell may leave lines to a dialogue. Only the interpreter's thread reads.
   nonisolated(unsafe) private static var pending: [UInt8] = []
