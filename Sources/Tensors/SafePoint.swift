@@ -4,13 +4,21 @@ import Synchronization
 
 /// The places at which a computation asks whether to go on.
 public enum SafePoint {
-  private static let check = Mutex<(@Sendable () throws -> Void)?>(nil)
+  /// A closure directly in a mutex is wrapped once more, and the wrapping stored, each time it is read: a longer chain at every pass.
+  private final class Check: Sendable {
+    let body: @Sendable () throws -> Void
+
+    init(_ body: @escaping @Sendable () throws -> Void) { self.body = body }
+  }
+
+  private static let check = Mutex<Check?>(nil)
 
   /// Sets what is asked at every safe point of the process: it throws where the computation should be left.
   public static func install(_ check: (@Sendable () throws -> Void)?) {
+    let check = check.map { Check($0) }
     self.check.withLock { $0 = check }
   }
 
   /// Passes a safe point; throws what the check throws.
-  public static func pass() throws { try check.withLock { $0 }?() }
+  public static func pass() throws { try check.withLock { $0 }?.body() }
 }
