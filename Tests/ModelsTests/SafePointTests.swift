@@ -22,6 +22,11 @@ private struct Left: Error {}
 final class SafePointTests: XCTestCase {
   override func tearDown() { SafePoint.install(nil) }
 
+  /// Every pass asks the same check: a million leave neither a longer chain of calls nor a deeper stack behind.
+  func testPassesDoNotAddUp() throws {
+    XCTAssertEqual(try passes { for _ in 0..<1_000_000 { try SafePoint.pass() } }, 1_000_000)
+  }
+
   private let text = (0..<40).map { Int32($0 * 37 % 96) }
 
   private func model() throws -> LanguageModel {
