@@ -7,37 +7,18 @@ import Training
 import XCTest
 
 final class MovingReferenceTests: XCTestCase {
-  private let vocabulary = 11
-
-  private func pairs(_ count: Int) -> [PreferenceExample] {
-    var random = RandomSource(seed: 5)
-    func ids(_ range: ClosedRange<Int>) -> [Int] {
-      (0..<Int.random(in: range, using: &random)).map { _ in Int.random(in: 0..<vocabulary, using: &random) }
-    }
-    return (0..<count).map { PreferenceExample(prompt: ids(1...4), chosen: ids(1...6), rejected: ids(1...6), row: $0) }
-  }
-
-  private func options(_ change: (inout TrainOptions) -> Void = { _ in }) -> TrainOptions {
-    var options = TrainOptions()
-    options.learningRate = 0.05
-    options.batchSize = 2
-    options.epochs = 4
-    change(&options)
-    return options
-  }
-
   /// A loop whose reference follows every second step.
   private func following(mixup: Double = 0.6, snapshotBytes: Int = 1 << 20) throws -> (TrainLoop, BigramModel, BigramModel) {
-    let (policy, shadow) = (try BigramModel(vocabulary: vocabulary, seed: 1), try BigramModel(vocabulary: vocabulary, seed: 1))
+    let (policy, shadow) = (try BigramModel(vocabulary: smallVocabulary, seed: 1), try BigramModel(vocabulary: smallVocabulary, seed: 1))
     let reference = Reference(model: shadow, sync: ReferenceSync(mixup: mixup, everySteps: 2))
-    let objective = try DPO(examples: pairs(10), options: PreferenceOptions(), reference: reference)
-    return (try TrainLoop(model: policy, objective: objective, options: options { $0.snapshotBytes = snapshotBytes }), policy, shadow)
+    let objective = try DPO(examples: smallPairs(10), options: PreferenceOptions(), reference: reference)
+    return (try TrainLoop(model: policy, objective: objective, options: smallRun { $0.snapshotBytes = snapshotBytes }), policy, shadow)
   }
 
   func testAReferenceThatFollowsIsMixedInAtItsSteps() throws {
     let (loop, policy, shadow) = try following()
     try loop.step()
-    XCTAssertEqual(shadow.adapter.values, [Float](repeating: 0, count: vocabulary * vocabulary), "not due yet")
+    XCTAssertEqual(shadow.adapter.values, [Float](repeating: 0, count: smallVocabulary * smallVocabulary), "not due yet")
     try loop.step()
     let first = policy.adapter.values
     for (own, theirs) in zip(shadow.adapter.values, first) { assertClose(Double(own), 0.6 * Double(theirs), absolute: 1e-7) }
@@ -101,8 +82,8 @@ final class MovingReferenceTests: XCTestCase {
     let (loop, policy, shadow) = try following()
     for _ in 0..<3 { try loop.step() }
     let objective = try XCTUnwrap(loop.objective as? DPO)
-    let twin = try BigramModel(vocabulary: vocabulary, seed: 1)
-    let other = try BigramModel(vocabulary: vocabulary, seed: 1)
+    let twin = try BigramModel(vocabulary: smallVocabulary, seed: 1)
+    let other = try BigramModel(vocabulary: smallVocabulary, seed: 1)
     let fork = try loop.fork(onto: twin, objective: objective.forked(reference: other))
     XCTAssertEqual(other.adapter.values, shadow.adapter.values)
     let before = shadow.adapter.values
@@ -129,11 +110,11 @@ final class MovingReferenceTests: XCTestCase {
         try inner.tokenLogProbs(sequences, scoredFrom: scoredFrom, options: options)
       }
     }
-    let policy = try BigramModel(vocabulary: vocabulary, seed: 1)
-    let shadow = try Wider(BigramModel(vocabulary: vocabulary, seed: 1))
+    let policy = try BigramModel(vocabulary: smallVocabulary, seed: 1)
+    let shadow = try Wider(BigramModel(vocabulary: smallVocabulary, seed: 1))
     let reference = Reference(model: shadow, sync: ReferenceSync(mixup: 0.5, everySteps: 1))
-    let objective = try DPO(examples: pairs(10), options: PreferenceOptions(), reference: reference)
-    let loop = try TrainLoop(model: policy, objective: objective, options: options())
+    let objective = try DPO(examples: smallPairs(10), options: PreferenceOptions(), reference: reference)
+    let loop = try TrainLoop(model: policy, objective: objective, options: smallRun())
     try loop.step()
     XCTAssertEqual(shadow.frozen.values, Array(repeating: 7, count: 1000))
     for (own, theirs) in zip(shadow.inner.adapter.values, policy.adapter.values) {
@@ -195,8 +176,8 @@ final class MovingReferenceTests: XCTestCase {
     var preference = PreferenceOptions()
     preference.beta = 0.5
     func copies() throws -> (TrainLoop, BigramModel) {
-      let twin = try BigramModel(vocabulary: vocabulary, seed: 1)
-      let moving = try BigramModel(vocabulary: vocabulary, seed: 1)
+      let twin = try BigramModel(vocabulary: smallVocabulary, seed: 1)
+      let moving = try BigramModel(vocabulary: smallVocabulary, seed: 1)
       let other = try objective.forked(reference: moving).with(preference)
       return (try loop.fork(onto: twin, objective: other, sharesPast: false), twin)
     }
@@ -218,7 +199,7 @@ final class MovingReferenceTests: XCTestCase {
     XCTAssertEqual(policy.adapter.values, state)
     try loop.goto(1)
     // A fork of the fork, of its own options, keeps that border.
-    let again = try fork.fork(onto: BigramModel(vocabulary: vocabulary, seed: 1), objective: fork.objective)
+    let again = try fork.fork(onto: BigramModel(vocabulary: smallVocabulary, seed: 1), objective: fork.objective)
     XCTAssertThrowsError(try again.goto(2))
   }
 }

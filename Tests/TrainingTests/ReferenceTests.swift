@@ -8,30 +8,11 @@ import Training
 import XCTest
 
 final class ReferenceTests: XCTestCase {
-  private let vocabulary = 11
-
-  private func pairs(_ count: Int) -> [PreferenceExample] {
-    var random = RandomSource(seed: 5)
-    func ids(_ range: ClosedRange<Int>) -> [Int] {
-      (0..<Int.random(in: range, using: &random)).map { _ in Int.random(in: 0..<vocabulary, using: &random) }
-    }
-    return (0..<count).map { PreferenceExample(prompt: ids(1...4), chosen: ids(1...6), rejected: ids(1...6), row: $0) }
-  }
-
-  private func options(_ change: (inout TrainOptions) -> Void = { _ in }) -> TrainOptions {
-    var options = TrainOptions()
-    options.learningRate = 0.05
-    options.batchSize = 2
-    options.epochs = 4
-    change(&options)
-    return options
-  }
-
   func testEvaluationsStayInTheHistoryOnTheWayBack() throws {
-    let policy = try BigramModel(vocabulary: vocabulary, seed: 1)
-    let objective = try DPO(examples: pairs(10), options: PreferenceOptions(), reference: .adaptersOff)
+    let policy = try BigramModel(vocabulary: smallVocabulary, seed: 1)
+    let objective = try DPO(examples: smallPairs(10), options: PreferenceOptions(), reference: .adaptersOff)
     // Two snapshots only: most of the way back is computed again.
-    let loop = try TrainLoop(model: policy, objective: objective, options: options { $0.snapshotBytes = 4 * 121 * 3 * 2 })
+    let loop = try TrainLoop(model: policy, objective: objective, options: smallRun { $0.snapshotBytes = 4 * 121 * 3 * 2 })
     for _ in 0..<8 {
       try loop.step()
       loop.recordEvaluation(try loop.evaluate(objective))
@@ -45,20 +26,20 @@ final class ReferenceTests: XCTestCase {
   func testLogProbsAreKeptOnDiskAndCheckable() throws {
     let folder = NSTemporaryDirectory() + "zs-reference-\(UUID().uuidString)"
     defer { try? FileManager.default.removeItem(atPath: folder) }
-    let examples = pairs(6)
+    let examples = smallPairs(6)
     func file() throws -> ReferenceFile { try ReferenceFile(folder: folder, fingerprint: "abc") }
-    let model = try KeptModel(vocabulary: vocabulary, seed: 1)
+    let model = try KeptModel(vocabulary: smallVocabulary, seed: 1)
     func objective() throws -> DPO { try DPO(examples: examples, options: PreferenceOptions(), reference: .model(model)) }
-    let policy = try BigramModel(vocabulary: vocabulary, seed: 2)
+    let policy = try BigramModel(vocabulary: smallVocabulary, seed: 2)
 
     let first = try objective()
     XCTAssertFalse(try first.keepReference(in: folder, policy: policy))
-    let report = try TrainLoop(model: policy, objective: first, options: options { $0.batchSize = 6 }).inspect()
+    let report = try TrainLoop(model: policy, objective: first, options: smallRun { $0.batchSize = 6 }).inspect()
     XCTAssertEqual(model.inner.passes.with, 1)
 
     let second = try objective()
     XCTAssertTrue(try second.keepReference(in: folder, policy: policy))
-    XCTAssertEqual(try TrainLoop(model: policy, objective: second, options: options { $0.batchSize = 6 }).inspect(), report)
+    XCTAssertEqual(try TrainLoop(model: policy, objective: second, options: smallRun { $0.batchSize = 6 }).inspect(), report)
     XCTAssertEqual(model.inner.passes.with, 1, "the second run takes every log-prob from the file")
     let check = try XCTUnwrap(second.checkReference(policy: policy, cached: true))
     XCTAssertEqual(try XCTUnwrap(check.fileDifference), 0)
@@ -70,7 +51,7 @@ final class ReferenceTests: XCTestCase {
     for _ in 0..<2 {
       let third = try objective()
       XCTAssertTrue(try third.keepReference(in: folder, policy: policy))
-      XCTAssertEqual(try TrainLoop(model: policy, objective: third, options: options { $0.batchSize = 6 }).inspect(), report)
+      XCTAssertEqual(try TrainLoop(model: policy, objective: third, options: smallRun { $0.batchSize = 6 }).inspect(), report)
     }
     XCTAssertEqual(model.inner.passes.with, 3, "the check, and the torn pair once")
 
@@ -85,11 +66,11 @@ final class ReferenceTests: XCTestCase {
   }
 
   func testSumsForTheDataEqualTheReports() throws {
-    let policy = try BigramModel(vocabulary: vocabulary, seed: 1)
+    let policy = try BigramModel(vocabulary: smallVocabulary, seed: 1)
     var preference = PreferenceOptions()
     preference.lengthDesensitization = 0.5
-    let objective = try DPO(examples: pairs(10), options: preference, reference: .adaptersOff)
-    let loop = try TrainLoop(model: policy, objective: objective, options: options { $0.batchSize = 10 })
+    let objective = try DPO(examples: smallPairs(10), options: preference, reference: .adaptersOff)
+    let loop = try TrainLoop(model: policy, objective: objective, options: smallRun { $0.batchSize = 10 })
     for _ in 0..<2 { try loop.step() }
     let report = try loop.inspect()
     let sums = try objective.referenceSums(policy: policy) { _ in }
@@ -98,7 +79,7 @@ final class ReferenceTests: XCTestCase {
       XCTAssertEqual(sums[pair.index].rejected, pair.rejected.referenceSum)
     }
     // The same pairs with those sums as columns give the same losses without a pass of the reference.
-    let columns = zip(pairs(10), sums).map { pair, sum in
+    let columns = zip(smallPairs(10), sums).map { pair, sum in
       var pair = pair
       (pair.referenceChosen, pair.referenceRejected) = (sum.chosen, sum.rejected)
       return pair
@@ -111,9 +92,9 @@ final class ReferenceTests: XCTestCase {
   }
 
   func testTokenDifferencesAddUpToTheLogRatio() throws {
-    let policy = try BigramModel(vocabulary: vocabulary, seed: 1)
-    let objective = try DPO(examples: pairs(10), options: PreferenceOptions(), reference: .adaptersOff)
-    let loop = try TrainLoop(model: policy, objective: objective, options: options())
+    let policy = try BigramModel(vocabulary: smallVocabulary, seed: 1)
+    let objective = try DPO(examples: smallPairs(10), options: PreferenceOptions(), reference: .adaptersOff)
+    let loop = try TrainLoop(model: policy, objective: objective, options: smallRun())
     for _ in 0..<5 { try loop.step() }
     for pair in try loop.inspect().pairs {
       for (answer, reward) in [(pair.chosen, pair.rewardChosen), (pair.rejected, pair.rewardRejected)] {
@@ -127,11 +108,11 @@ final class ReferenceTests: XCTestCase {
 
   /// KTO's estimate by hand: each prompt with the answers of the next pair.
   func testTheEstimateOfTheDivergenceFromMismatchedPairs() throws {
-    let policy = try BigramModel(vocabulary: vocabulary, seed: 1)
-    let examples = pairs(4)
+    let policy = try BigramModel(vocabulary: smallVocabulary, seed: 1)
+    let examples = smallPairs(4)
     // A policy that has come to like the tokens of the answers says them more after any prompt.
     for id in examples.flatMap({ $0.chosen + $0.rejected }) {
-      for row in 0..<vocabulary { policy.adapter.pointer[row * vocabulary + id] += 0.3 }
+      for row in 0..<smallVocabulary { policy.adapter.pointer[row * smallVocabulary + id] += 0.3 }
     }
     var preference = PreferenceOptions()
     preference.terms = [LossTerm(.kto)]
@@ -148,19 +129,19 @@ final class ReferenceTests: XCTestCase {
     }
     assertClose(try XCTUnwrap(report.metrics["kl"]), max(0, sum / 6), absolute: 1e-5)
     XCTAssertGreaterThan(try XCTUnwrap(report.metrics["kl"]), 0, "this test should not compare zeros")
-    XCTAssertThrowsError(try DPO(examples: pairs(1), options: preference, reference: .adaptersOff)) {
+    XCTAssertThrowsError(try DPO(examples: smallPairs(1), options: preference, reference: .adaptersOff)) {
       XCTAssertTrue("\($0)".contains("kto"), "\($0)")
     }
   }
 
   /// The same of single answers: within the micro-batch each prompt with the answer before it.
   func testTheEstimateFromSingleAnswers() throws {
-    let policy = try BigramModel(vocabulary: vocabulary, seed: 1)
-    let examples = pairs(5).enumerated().map { i, pair in
+    let policy = try BigramModel(vocabulary: smallVocabulary, seed: 1)
+    let examples = smallPairs(5).enumerated().map { i, pair in
       PreferenceExample(prompt: pair.prompt, chosen: i % 2 == 0 ? pair.chosen : [], rejected: i % 2 == 0 ? [] : pair.rejected, row: i)
     }
     for id in examples.flatMap({ $0.chosen + $0.rejected }) {
-      for row in 0..<vocabulary { policy.adapter.pointer[row * vocabulary + id] += 0.3 }
+      for row in 0..<smallVocabulary { policy.adapter.pointer[row * smallVocabulary + id] += 0.3 }
     }
     var preference = PreferenceOptions()
     preference.terms = [LossTerm(.kto)]
@@ -193,10 +174,10 @@ final class ReferenceTests: XCTestCase {
 
   func testReferenceFreeLossesRunNoReference() throws {
     for kind in [PreferenceLoss.orpo, .simpo, .cpo] {
-      let policy = try BigramModel(vocabulary: vocabulary, seed: 1)
+      let policy = try BigramModel(vocabulary: smallVocabulary, seed: 1)
       var preference = PreferenceOptions()
       preference.terms = [LossTerm(kind), LossTerm(.sft, weight: 0.1)]
-      let objective = try DPO(examples: pairs(4), options: preference, reference: .adaptersOff)
+      let objective = try DPO(examples: smallPairs(4), options: preference, reference: .adaptersOff)
       let report = try TrainLoop(model: policy, objective: objective, options: TrainOptions(batch: 4)).step()
       XCTAssertEqual(policy.passes.without, 0)
       let pair = report.pairs[0]
@@ -207,9 +188,9 @@ final class ReferenceTests: XCTestCase {
   }
 
   func testGradientsOfPairsAddUpToTheBatch() throws {
-    let policy = try BigramModel(vocabulary: vocabulary, seed: 1)
-    let objective = try DPO(examples: pairs(6), options: PreferenceOptions(), reference: .adaptersOff)
-    let loop = try TrainLoop(model: policy, objective: objective, options: options())
+    let policy = try BigramModel(vocabulary: smallVocabulary, seed: 1)
+    let objective = try DPO(examples: smallPairs(6), options: PreferenceOptions(), reference: .adaptersOff)
+    let loop = try TrainLoop(model: policy, objective: objective, options: smallRun())
     for _ in 0..<3 { try loop.step() }
     let all = Array(0..<6)
     let alone = try loop.layerGradients(of: 2, in: [2])
