@@ -113,7 +113,8 @@ private struct Product {
     let longest = ((k + blocks - 1) / blocks + unit - 1) / unit * unit
     let rightPanels = (columns.count + tileColumns - 1) / tileColumns
     let packedRight = context.floats(.packedRight, count: rightPanels * tileColumns * longest + panelSlack)
-    let edge = context.floats(.edgeTile, count: tileRows * tileColumns)
+    let edge = context.floats(.edgeTile, count: 2 * tileRows * tileColumns)
+    let sums = edge + tileRows * tileColumns
     for start in stride(from: 0, to: k, by: longest) {
       let depth = min(longest, k - start)
       right.pack(columns: columns, first: start, depth: depth, into: packedRight)
@@ -128,11 +129,11 @@ private struct Product {
           let tile = c + row * ldc + column
           let panelOfRight = packedRight + rightPanel * tileColumns * depth
           if height == tileRows && width == tileColumns {
-            microKernel(depth: depth, a: leftPanel, b: panelOfRight, c: tile, ldc: ldc, startsAtZero: startsAtZero)
+            microKernel(depth: depth, a: leftPanel, b: panelOfRight, c: tile, ldc: ldc, startsAtZero: startsAtZero, sums: sums)
           } else {
             // A tile over the edge is computed whole, elsewhere: the same chain for every element.
             if !startsAtZero { copyTile(from: tile, stride: ldc, to: edge, stride: tileColumns, rows: height, columns: width) }
-            microKernel(depth: depth, a: leftPanel, b: panelOfRight, c: edge, ldc: tileColumns, startsAtZero: startsAtZero)
+            microKernel(depth: depth, a: leftPanel, b: panelOfRight, c: edge, ldc: tileColumns, startsAtZero: startsAtZero, sums: sums)
             copyTile(from: edge, stride: tileColumns, to: tile, stride: ldc, rows: height, columns: width)
           }
         }
@@ -153,30 +154,34 @@ private struct Product {
 /// How C is cut into tasks: chunks of columns, times groups of row panels where columns alone leave threads idle.
 private struct Grid {
   let columns: Int
-  let chunk: Int
+  let unit: Int
+  let units: Int
   let panels: Int
-  let group: Int
   let chunks: Int
-  let count: Int
+  let groups: Int
+
+  /// The number of tasks.
+  var count: Int { chunks * groups }
 
   init(panels: Int, columns: Int, unit: Int, threads: Int, widest: Int) {
     self.columns = columns
     self.panels = panels
-    let units = (columns + unit - 1) / unit
+    self.unit = unit
+    units = (columns + unit - 1) / unit
     let unitsPerChunk = max(1, widest / unit)
-    var wantedChunks = (units + unitsPerChunk - 1) / unitsPerChunk
-    // Several chunks per thread, so that a thread that was held up leaves its share to the others.
-    if threads > 1 { wantedChunks = max(wantedChunks, min(units, threads * 3)) }
-    chunk = (units + wantedChunks - 1) / wantedChunks * unit
-    chunks = (columns + chunk - 1) / chunk
-    let wantedGroups = threads > 1 ? max(1, min(panels / 4, threads * 2 / chunks)) : 1
-    group = (panels + wantedGroups - 1) / wantedGroups
-    count = chunks * ((panels + group - 1) / group)
+    var wanted = (units + unitsPerChunk - 1) / unitsPerChunk
+    // Several chunks per thread, so that a thread that was held up leaves its share to the others; and as many for each.
+    if threads > 1 { wanted = (max(wanted, threads * 3) + threads - 1) / threads * threads }
+    chunks = min(units, wanted)
+    groups = threads > 1 ? max(1, min(panels / 4, threads * 2 / chunks)) : 1
   }
 
+  /// What a task computes: shares differ by a unit and a panel at most.
   func part(_ task: Int) -> (columns: Range<Int>, panels: Range<Int>) {
-    let first = task % chunks * chunk
-    let firstPanel = task / chunks * group
-    return (first..<min(first + chunk, columns), firstPanel..<min(firstPanel + group, panels))
+    let (chunk, group) = (task % chunks, task / chunks)
+    return (
+      units * chunk / chunks * unit..<min(units * (chunk + 1) / chunks * unit, columns),
+      panels * group / groups..<panels * (group + 1) / groups
+    )
   }
 }

@@ -84,7 +84,8 @@ private func monotonicSeconds() -> Double {
 @inline(never)
 private func multiplyAdds(_ steps: Int, into result: UnsafeMutablePointer<Float>) {
   let factor = Lanes(repeating: 0.999)
-  let term = Lanes(repeating: Float(steps & 1))
+  // Chains go towards 1000·term; towards zero they would end in numbers that some processors compute a hundred times slower.
+  let term = Lanes(repeating: 0.5 + Float(steps & 1))
   var (a, b, c, d, e, f) = (term, term + 1, term + 2, term + 3, term + 4, term + 5)
   if accumulators == 12 {
     var (g, h, i, j, k, l) = (term + 6, term + 7, term + 8, term + 9, term + 10, term + 11)

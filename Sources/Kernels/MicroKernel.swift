@@ -19,22 +19,41 @@ let stretchLength = 128
 /// Computes a whole tile: C (+)= A·B over `depth` steps, from a panel of A as [depth][tileRows] and one of B as [depth][tileColumns].
 ///
 /// The first step must be at a multiple of `stretchLength` of the whole product. With `startsAtZero` the previous content of C is
-/// not read.
+/// not read. `sums` has room for a tile: between stretches the sums wait there, in lines next to each other, since rows of C may lie
+/// so that their lines push each other out of the first-level cache.
 @inline(__always)
 func microKernel(
-  depth: Int, a: UnsafePointer<Float>, b: UnsafePointer<Float>, c: UnsafeMutablePointer<Float>, ldc: Int, startsAtZero: Bool
+  depth: Int, a: UnsafePointer<Float>, b: UnsafePointer<Float>, c: UnsafeMutablePointer<Float>, ldc: Int, startsAtZero: Bool,
+  sums: UnsafeMutablePointer<Float>
 ) {
+  // C is needed when the first stretch is over, some microseconds from here.
+  for row in 0..<tileRows {
+    zs_prefetch(c + (row &* ldc))
+    zs_prefetch(c + (row &* ldc &+ tileColumns &- 1))
+  }
   var step = 0
   while step < depth {
     let steps = min(stretchLength, depth &- step)
-    let isFirst = startsAtZero && step == 0
+    let isFirst = step == 0
+    let isLast = step &+ steps >= depth
+    let tile = TileSums(
+      before: isFirst ? (startsAtZero ? nil : UnsafePointer(c)) : UnsafePointer(sums), beforeStride: isFirst ? ldc : tileColumns,
+      after: isLast ? c : sums, afterStride: isLast ? ldc : tileColumns)
     if zs_floats_per_vector() == 16 {
-      microKernel12x32(depth: steps, a: a + step &* 12, b: b + step &* 32, c: c, ldc: ldc, startsAtZero: isFirst)
+      microKernel12x32(depth: steps, a: a + step &* 12, b: b + step &* 32, tile)
     } else {
-      microKernel6x16(depth: steps, a: a + step &* 6, b: b + step &* 16, c: c, ldc: ldc, startsAtZero: isFirst)
+      microKernel6x16(depth: steps, a: a + step &* 6, b: b + step &* 16, tile)
     }
     step &+= stretchLength
   }
+}
+
+/// Where a stretch finds the sums of those before it, nil for zeros, and where it leaves them.
+private struct TileSums {
+  let before: UnsafePointer<Float>?
+  let beforeStride: Int
+  let after: UnsafeMutablePointer<Float>
+  let afterStride: Int
 }
 
 /// One row of a tile: two neighbouring vectors.
@@ -47,7 +66,7 @@ private struct TileRow<Vector: SIMD> where Vector.Scalar == Float {
 
   /// Adds what C holds.
   @inline(__always)
-  mutating func add(_ c: UnsafeMutablePointer<Float>) {
+  mutating func add(_ c: UnsafePointer<Float>) {
     left += UnsafeRawPointer(c).loadUnaligned(as: Vector.self)
     right += UnsafeRawPointer(c + Vector.scalarCount).loadUnaligned(as: Vector.self)
   }
@@ -68,7 +87,7 @@ private struct TileRow<Vector: SIMD> where Vector.Scalar == Float {
 
 @inline(never)
 private func microKernel12x32(
-  depth: Int, a: UnsafePointer<Float>, b: UnsafePointer<Float>, c: UnsafeMutablePointer<Float>, ldc: Int, startsAtZero: Bool
+  depth: Int, a: UnsafePointer<Float>, b: UnsafePointer<Float>, _ sums: TileSums
 ) {
   typealias Row = TileRow<SIMD16<Float>>
   var (r0, r1, r2, r3, r4, r5) = (Row(), Row(), Row(), Row(), Row(), Row())
@@ -93,7 +112,8 @@ private func microKernel12x32(
     a += 12
     b += 32
   }
-  if !startsAtZero {
+  if let c = sums.before {
+    let ldc = sums.beforeStride
     r0.add(c)
     r1.add(c + ldc)
     r2.add(c + 2 * ldc)
@@ -107,6 +127,7 @@ private func microKernel12x32(
     r10.add(c + 10 * ldc)
     r11.add(c + 11 * ldc)
   }
+  let (c, ldc) = (sums.after, sums.afterStride)
   r0.store(c)
   r1.store(c + ldc)
   r2.store(c + 2 * ldc)
@@ -123,7 +144,7 @@ private func microKernel12x32(
 
 @inline(never)
 private func microKernel6x16(
-  depth: Int, a: UnsafePointer<Float>, b: UnsafePointer<Float>, c: UnsafeMutablePointer<Float>, ldc: Int, startsAtZero: Bool
+  depth: Int, a: UnsafePointer<Float>, b: UnsafePointer<Float>, _ sums: TileSums
 ) {
   typealias Row = TileRow<SIMD8<Float>>
   var (r0, r1, r2, r3, r4, r5) = (Row(), Row(), Row(), Row(), Row(), Row())
@@ -141,7 +162,8 @@ private func microKernel6x16(
     a += 6
     b += 16
   }
-  if !startsAtZero {
+  if let c = sums.before {
+    let ldc = sums.beforeStride
     r0.add(c)
     r1.add(c + ldc)
     r2.add(c + 2 * ldc)
@@ -149,6 +171,7 @@ private func microKernel6x16(
     r4.add(c + 4 * ldc)
     r5.add(c + 5 * ldc)
   }
+  let (c, ldc) = (sums.after, sums.afterStride)
   r0.store(c)
   r1.store(c + ldc)
   r2.store(c + 2 * ldc)

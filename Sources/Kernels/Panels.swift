@@ -1,6 +1,8 @@
 // Copies of pieces of A and B in the order the micro-kernel reads them: panels as wide as a tile, k by k.
 // Weights are unpacked here, a few rows at a time, so that no whole unpacked tensor ever exists.
 
+import CMachine
+
 /// How many floats a panel may be written past its end.
 let panelSlack = 16
 
@@ -56,25 +58,58 @@ private struct EightRows {
 
 /// Copies a [count, depth] matrix, `count` ≤ `width`, into a panel [depth][width]; columns past `count` repeat the last row.
 ///
-/// Up to `panelSlack` floats past the panel are overwritten.
+/// Up to `panelSlack` floats past the panel are overwritten. With `prefetches` the rows behind these, which the next panel is made
+/// of, are asked for: a processor does not foresee so many short rows.
 @inline(__always)
 func packTransposing(
-  _ base: UnsafePointer<Float>, stride: Int, count: Int, depth: Int, width: Int, into panel: UnsafeMutablePointer<Float>
+  _ base: UnsafePointer<Float>, stride: Int, count: Int, depth: Int, width: Int, prefetches: Bool, into panel: UnsafeMutablePointer<Float>
 ) {
   let groups = (width + 7) / 8
   var column = 0
   while column + 8 <= depth {
+    // Two steps: a line of each row is used up while it is near, although rows may push each other out of the cache.
+    let end = min(column + 16, depth & ~7)
+    if prefetches {
+      let next = base + (width * stride + column)
+      for row in 0..<width { zs_prefetch(next + row * stride) }
+    }
     // A group wider than what is left of the panel spills into the next k: the last group goes first, so that the others mend it.
     for group in (0..<groups).reversed() {
       let rows = EightRows(base, stride: stride, first: group * 8, count: count)
-      rows.transpose(column, to: panel + column * width + group * 8, width: width)
+      var step = column
+      while step < end {
+        rows.transpose(step, to: panel + step * width + group * 8, width: width)
+        step += 8
+      }
     }
-    column += 8
+    column = end
   }
   while column < depth {
     for row in 0..<width { panel[column * width + row] = base[min(row, count - 1) * stride + column] }
     column += 1
   }
+}
+
+/// Copies `count` floats, known when this is compiled: a loop would be compiled float by float, since the two might overlap.
+@inline(__always)
+private func copyVectors(_ from: UnsafePointer<Float>, _ to: UnsafeMutablePointer<Float>, _ count: Int) {
+  func copy<Vector: SIMD>(_ type: Vector.Type, _ at: Int) where Vector.Scalar == Float {
+    UnsafeMutableRawPointer(to + at).storeBytes(of: UnsafeRawPointer(from + at).loadUnaligned(as: type), as: type)
+  }
+  var at = 0
+  while at &+ 16 <= count {
+    copy(SIMD16<Float>.self, at)
+    at &+= 16
+  }
+  if at &+ 8 <= count {
+    copy(SIMD8<Float>.self, at)
+    at &+= 8
+  }
+  if at &+ 4 <= count {
+    copy(SIMD4<Float>.self, at)
+    at &+= 4
+  }
+  if at &+ 2 <= count { copy(SIMD2<Float>.self, at) }
 }
 
 /// Copies a [depth, count] matrix, `count` ≤ `width`, into a panel [depth][width]; columns past `count` are zero.
@@ -86,7 +121,10 @@ func packCopying(
     for row in 0..<depth {
       let from = base + row * stride
       let to = panel + row * width
-      for column in 0..<width { to[column] = from[column] }
+      // Rows lie on pages of their own, where the processor does not look ahead by itself.
+      zs_prefetch(from + 16 * stride)
+      zs_prefetch(from + 16 * stride + width - 1)
+      copyVectors(from, to, width)
     }
     return
   }
@@ -108,7 +146,8 @@ struct LeftOperand {
     if isTransposed {
       packCopying(base + firstRow, stride: stride, count: rows, depth: depth, width: tileRows, into: panel)
     } else {
-      packTransposing(base + firstRow * stride, stride: stride, count: rows, depth: depth, width: tileRows, into: panel)
+      packTransposing(
+        base + firstRow * stride, stride: stride, count: rows, depth: depth, width: tileRows, prefetches: true, into: panel)
     }
   }
 }
@@ -140,13 +179,14 @@ enum RightOperand {
       case .plain(let base, let stride):
         packCopying(base + first * stride + column, stride: stride, count: count, depth: depth, width: width, into: panel)
       case .transposed(let base, let stride):
-        packTransposing(base + column * stride + first, stride: stride, count: count, depth: depth, width: width, into: panel)
+        packTransposing(
+          base + column * stride + first, stride: stride, count: count, depth: depth, width: width, prefetches: true, into: panel)
       case .transposedWeight(let weight):
         // A panel's rows are as many as its columns: `width` rows of up to a block of k, unpacked side by side.
         let rows = ThreadContext.current.floats(.unpackedRow, count: width * depth)
         let offset = weight.type.rowBytes(columns: first)
         for row in 0..<count { unpack(weight.type, from: weight.row(column + row) + offset, to: rows + row * depth, count: depth) }
-        packTransposing(rows, stride: depth, count: count, depth: depth, width: width, into: panel)
+        packTransposing(rows, stride: depth, count: count, depth: depth, width: width, prefetches: false, into: panel)
       case .plainWeight:
         break
       }

@@ -46,15 +46,15 @@ package final class ThreadContext {
     if let buffer = buffers[slot.rawValue], capacities[slot.rawValue] >= bytes {
       return buffer.assumingMemoryBound(to: Float.self)
     }
-    buffers[slot.rawValue]?.deallocate()
+    free(buffers[slot.rawValue])
     let capacity = (bytes + 4095) & ~4095
-    let buffer = UnsafeMutableRawPointer.allocate(byteCount: capacity, alignment: 64)
+    guard let buffer = allocateAligned(bytes: capacity) else { fatalError("no memory for \(capacity) bytes of scratch") }
     buffers[slot.rawValue] = buffer
     capacities[slot.rawValue] = capacity
     return buffer.bindMemory(to: Float.self, capacity: capacity / MemoryLayout<Float>.stride)
   }
 
   deinit {
-    for buffer in buffers { buffer?.deallocate() }
+    for buffer in buffers { free(buffer) }
   }
 }

@@ -2,6 +2,7 @@
 // training step allocates nothing new after the first. Blocks are not zeroed. Thread-safe. Asking for more than the
 // machine has is an error here, never a crash later.
 
+import Kernels
 import Synchronization
 
 #if canImport(Glibc)
@@ -157,10 +158,10 @@ public final class Arena: Sendable {
   private static func takeFromSystem(_ size: Int, _ state: inout State) throws -> UnsafeMutableRawPointer {
     if size > state.allowance { try checkMemory(size, &state) }
     state.allowance -= size
-    var address: UnsafeMutableRawPointer?
-    if posix_memalign(&address, 64, size) != 0 {
+    var address = allocateAligned(bytes: size)
+    if address == nil {
       emptyCache(&state)
-      _ = posix_memalign(&address, 64, size)
+      address = allocateAligned(bytes: size)
     }
     guard let address else { throw outOfMemory(size, available: nil) }
     state.usage.systemAllocations += 1
