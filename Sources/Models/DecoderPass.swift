@@ -165,9 +165,9 @@ final class DecoderPass {
       matVecs(weight: up, interleaved: nil, x: low, count: rows, y: raised)
       addInto(y, raised, rows * up.rows)
     case .prompt:
-      gemmTransposed(m: rows, a: x, lda: down.columns, weight: down, c: low, ldc: down.rows, accumulate: false)
-      for index in 0..<rows * down.rows { low[index] *= adapter.scale }
-      gemmTransposed(m: rows, a: low, lda: down.rows, weight: up, c: y, ldc: up.rows, accumulate: true)
+      lowRankDown(
+        x, adapter.a.pointer, isTransposed: true, scale: adapter.scale, rows: rows, columns: down.columns, rank: down.rows, out: low)
+      lowRankUp(low, adapter.b.pointer, isTransposed: true, rows: rows, columns: up.rows, rank: down.rows, addingTo: y)
     }
   }
 

@@ -144,41 +144,35 @@ func linear(_ x: Tensor, _ weight: Weight, _ adapter: Adapter, mask: Tensor?) th
   let (a, b, scale) = (adapter.a, adapter.b, adapter.scale)
   let dropped = try mask.map { try product(x, $0) } ?? x
   let down = try Tensor(shape: [T, R])  // scale · A·x
-  gemmTransposed(m: T, a: dropped.pointer, lda: I, weight: matrixView(a), c: down.pointer, ldc: R, accumulate: false)
-  for index in 0..<down.count { down.pointer[index] *= scale }
+  lowRankDown(dropped.pointer, a.pointer, isTransposed: true, scale: scale, rows: T, columns: I, rank: R, out: down.pointer)
   let y = try Tensor(shape: [T, O])
   gemmTransposed(m: T, a: x.pointer, lda: I, weight: weight.view, c: y.pointer, ldc: O, accumulate: false)
-  gemmTransposed(m: T, a: down.pointer, lda: R, weight: matrixView(b), c: y.pointer, ldc: O, accumulate: true)
+  lowRankUp(down.pointer, b.pointer, isTransposed: true, rows: T, columns: O, rank: R, addingTo: y.pointer)
   return Tensor.record("lora", output: y, inputs: [x, a, b] + (weight.tensor.map { [$0] } ?? [])) { pass in
     let dy = pass.dout
     if pass.needs(2) {  // dB = scale · dyᵀ·(A·x)
-      gemm(
-        transposeA: true, transposeB: false, m: O, n: R, k: T, a: dy.pointer, lda: O, b: down.pointer, ldb: R,
-        c: try pass.gradient(2).pointer, ldc: R, accumulate: true)
+      let (db, holdsTerms) = try pass.gradientToCompute(2)
+      lowRankGradient(
+        down.pointer, dy.pointer, isTransposed: true, rows: T, columns: O, rank: R, out: db.pointer, accumulate: holdsTerms)
     }
     let ddown = try Tensor(shape: [T, R])  // scale · dy·B
-    gemmPlain(m: T, a: dy.pointer, lda: O, weight: matrixView(b), c: ddown.pointer, ldc: R, accumulate: false)
-    for index in 0..<ddown.count { ddown.pointer[index] *= scale }
-    if pass.needs(1) {
-      gemm(
-        transposeA: true, transposeB: false, m: R, n: I, k: T, a: ddown.pointer, lda: R, b: dropped.pointer, ldb: I,
-        c: try pass.gradient(1).pointer, ldc: I, accumulate: true)
+    lowRankDown(dy.pointer, b.pointer, isTransposed: false, scale: scale, rows: T, columns: O, rank: R, out: ddown.pointer)
+    if pass.needs(1) {  // dA = ddownᵀ·x
+      let (da, holdsTerms) = try pass.gradientToCompute(1)
+      lowRankGradient(
+        ddown.pointer, dropped.pointer, isTransposed: false, rows: T, columns: I, rank: R, out: da.pointer, accumulate: holdsTerms)
     }
-    if pass.needs(0) {
-      let dx = try pass.gradient(0)
-      gemmPlain(m: T, a: dy.pointer, lda: O, weight: weight.view, c: dx.pointer, ldc: I, accumulate: true)
-      if let mask {
-        let through = try Tensor(shape: [T, I])
-        gemmPlain(m: T, a: ddown.pointer, lda: R, weight: matrixView(a), c: through.pointer, ldc: I, accumulate: false)
-        for index in 0..<dx.count { dx.pointer[index] += through.pointer[index] * mask.pointer[index] }
-      } else {
-        gemmPlain(m: T, a: ddown.pointer, lda: R, weight: matrixView(a), c: dx.pointer, ldc: I, accumulate: true)
-      }
+    if pass.needs(0) {  // dx = dy·W + ddown·A
+      let (dx, holdsTerms) = try pass.gradientToCompute(0)
+      gemmPlain(m: T, a: dy.pointer, lda: O, weight: weight.view, c: dx.pointer, ldc: I, accumulate: holdsTerms)
+      lowRankUp(
+        ddown.pointer, a.pointer, isTransposed: false, mask: mask?.pointer, rows: T, columns: I, rank: R, addingTo: dx.pointer)
     }
     if weight.tensor != nil, pass.needs(3) {
+      let (dweight, holdsTerms) = try pass.gradientToCompute(3)
       gemm(
         transposeA: true, transposeB: false, m: O, n: I, k: T, a: dy.pointer, lda: O, b: x.pointer, ldb: I,
-        c: try pass.gradient(3).pointer, ldc: I, accumulate: true)
+        c: dweight.pointer, ldc: I, accumulate: holdsTerms)
     }
   }
 }
