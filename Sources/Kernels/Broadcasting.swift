@@ -117,6 +117,28 @@ public func binaryForward(
   }
 }
 
+/// Sets `count` elements to a value.
+public func fill(_ out: UnsafeMutablePointer<Float>, with value: Float, count: Int) {
+  ThreadPool.shared.forEachRange(of: count, grain: 8 * elementGrain) { range in
+    (out + range.lowerBound).update(repeating: value, count: range.count)
+  }
+}
+
+/// out = factor · x; `x` and `out` do not overlap.
+public func writeScaled(_ x: UnsafePointer<Float>, factor: Float, to out: UnsafeMutablePointer<Float>, count: Int) {
+  let factor = Lanes(repeating: factor)
+  mapLanes(x, out, count) { $0 * factor }
+}
+
+/// Multiplies each row of x by its factor, in place.
+public func multiplyRows(_ x: UnsafeMutablePointer<Float>, by factors: UnsafePointer<Float>, rows: Int, columns: Int) {
+  ThreadPool.shared.forEachRange(of: rows, grain: rowGrain(columns)) { range in
+    for row in range {
+      for index in row * columns..<(row + 1) * columns { x[index] *= factors[row] }
+    }
+  }
+}
+
 /// out += factor · x; `x` and `out` do not overlap.
 public func addScaled(_ x: UnsafePointer<Float>, factor: Float, to out: UnsafeMutablePointer<Float>, count: Int) {
   let factor = Lanes(repeating: factor)

@@ -26,7 +26,7 @@ public func unaryForward(_ operation: UnaryOperation, x: UnsafePointer<Float>, o
   case .negate: mapLanes(x, out, count) { -$0 }
   case .exp: mapLanes(x, out, count) { $0.exponential }
   case .log: mapLanes(x, out, count) { $0.logarithm }
-  case .sqrt: mapLanes(x, out, count) { $0.squareRoot() }
+  case .sqrt: mapLanes(x, out, count) { $0.root }
   case .abs: mapLanes(x, out, count) { $0.magnitudes }
   case .tanh: mapLanes(x, out, count) { $0.hyperbolicTangent }
   case .sigmoid: mapLanes(x, out, count) { $0.sigmoid }

@@ -1,6 +1,14 @@
 // Sixteen floats at a time: the vector type of the row-wise kernels (one zmm register under AVX-512, two ymm under AVX2),
 // its loads and stores, horizontal sums in a fixed order, the exponential, and the split of long loops into ranges.
 
+#if canImport(Glibc)
+  import Glibc
+#elseif canImport(Musl)
+  import Musl
+#elseif canImport(Darwin)
+  import Darwin
+#endif
+
 typealias Lanes = SIMD16<Float>
 
 extension SIMD16 where Scalar == Float {
@@ -42,6 +50,15 @@ extension SIMD16 where Scalar == Float {
     var two = four.lowHalf
     two.replace(with: four.highHalf, where: four.highHalf .> two)
     return two[1] > two[0] ? two[1] : two[0]
+  }
+
+  /// The square root of each lane, correctly rounded.
+  ///
+  /// `squareRoot()` of the standard library becomes sixteen calls where it is not inlined; these become one instruction.
+  @inline(__always) var root: Self {
+    var roots = Self()
+    for lane in 0..<16 { roots[lane] = sqrtf(self[lane]) }
+    return roots
   }
 
   /// e to the power of each lane, within 1 unit in the last place; 0 for −∞, denormals and NaN as IEEE has them.

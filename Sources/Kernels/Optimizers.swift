@@ -75,7 +75,7 @@ private struct AdamWUpdate: ParameterUpdate {
     p *= decay
     m = m.addingProduct(g - m, blend1)
     v = (v * keep2).addingProduct(blend2 * g, g)
-    let denominator = v.squareRoot() / rootCorrection + epsilon
+    let denominator = v.root / rootCorrection + epsilon
     p += stepSize * m / denominator
   }
 }
@@ -141,7 +141,7 @@ private struct RMSpropUpdate: ParameterUpdate {
   func apply(_ p: inout Lanes, _ gradient: Lanes, _ square: inout Lanes, _ velocity: inout Lanes) {
     let g = (gradient * scale).addingProduct(decay, p)
     square = (square * keep).addingProduct(blend * g, g)
-    let average = square.squareRoot() + epsilon
+    let average = square.root + epsilon
     if hasMomentum {
       velocity = velocity * momentum + g / average
       p.addProduct(stepSize, velocity)

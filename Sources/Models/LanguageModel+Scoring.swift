@@ -68,7 +68,7 @@ extension LanguageModel {
     }
     guard !rows.isEmpty else { return try Tensor(shape: [0]) }
     let hidden = try hiddenStates(packed.ids, documents: packed.documents, options: options)
-    return try linearLogProbs(hidden, weights.head, rows: rows, targets: targets, statistics: options.statistics)
+    return try linearLogProbs(hidden, weights.head, rows: rows, targets: targets, statistics: options.statistics, slopes: options.slopes)
   }
 
   /// The same, with the two options that training changes most as arguments.

@@ -103,12 +103,14 @@ extension Configuration {
   /// What the tape of a pass and its way back hold at the same time, without the gradients of what learns.
   ///
   /// It follows Transformer.swift line by line: what a block records stays until the whole pass has been walked back.
-  public func passDemand(_ pass: PassShape, _ learning: LearningPlan, checkpointing: Bool, noise: Bool = false) -> ArenaDemand {
+  public func passDemand(
+    _ pass: PassShape, _ learning: LearningPlan, checkpointing: Bool, noise: Bool = false, knowsSlopes: Bool = false
+  ) -> ArenaDemand {
     let (tokens, keys, scored) = (pass.tokens, pass.keys, pass.scored)  // T, T with copies, S
     var block = ArenaDemand()
-    block.add(tokens * hiddenSize, times: 6)  // both norms, o, down, both sums
-    block.add(tokens * queryWidth, times: 3)  // q, q turned, what attention gives
-    block.add(tokens * keyValueWidth, times: 3)  // k, k turned, v
+    block.add(tokens * hiddenSize, times: 4)  // both norms, both sums in the memory of o and down
+    block.add(tokens * queryWidth, times: 2)  // q, what attention gives
+    block.add(tokens * keyValueWidth, times: 2)  // k, v
     block.add(tokens * intermediateSize, times: 3)  // gate, up, their product
     block.add(tokens * numAttentionHeads)
     block.add(tokens, times: 2)
@@ -130,6 +132,8 @@ extension Configuration {
     if scored < tokens { all.add(scored * hiddenSize) }
     all.add(scored * hiddenSize)  // the gradient of what is scored
     all.add(scored, times: 2)
+    let logits = scored * keptLogitStride(vocabulary: vocabularySize)
+    if learning.ranks.isEmpty, !knowsSlopes, logits <= largestKeptLogits { all.add(logits) }
     if checkpointing {
       all.add(block)
       all.add(tokens * hiddenSize, times: numHiddenLayers + 1)
@@ -139,9 +143,11 @@ extension Configuration {
     return all
   }
 
-  /// What kernels keep for themselves in a pass: packed operands, a tile of logits.
-  public func scratchBytes(_ pass: PassShape, threads: Int) -> Int {
+  /// What kernels keep for themselves in a pass: packed operands, a tile of logits or all logits of a block of rows.
+  public func scratchBytes(_ pass: PassShape, keepsLogits: Bool, threads: Int) -> Int {
     let packed = min(4 << 20, pass.tokens * max(hiddenSize, queryWidth, intermediateSize))
-    return 4 * (packed + min(1024, pass.scored) * min(1024, vocabularySize)) + threads << 20
+    let kept = min(keptLogitRows(vocabulary: vocabularySize), pass.scored) * vocabularySize
+    let logits = keepsLogits ? kept : min(1024, pass.scored) * min(2048, vocabularySize)
+    return 4 * (packed + logits) + threads << 20
   }
 }

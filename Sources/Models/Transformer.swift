@@ -21,6 +21,10 @@ public struct ForwardOptions: Sendable {
   public var neftuneAlpha = 0.0
   /// Where log-probabilities leave what else is seen of each scored token: entropy, mean logit; nil if nobody asks.
   public var statistics: TokenStatisticsLog?
+  /// The derivative of the loss by each log-probability of the pass, where it does not depend on them.
+  ///
+  /// Forward and backward pass of the output layer are then one, which computes no logit twice.
+  public var slopes: [Float]?
 
   /// Options; without arguments: with adapters, nothing recomputed, no dropout, nothing shared, no statistics.
   public init(
@@ -69,11 +73,12 @@ extension LanguageModel {
     let mixed = try causalAttention(
       q, k, v, heads: c.numAttentionHeads, keyValueHeads: c.numKeyValueHeads, headDimension: c.headDimension, documents: batch.documents,
       slidingWindow: c.slidingWindow)
-    let attended = try x + project(.output, layer, mixed, options)
+    // No gradient needs what a projection gave, so sums and turned vectors take its memory.
+    let attended = try x.added(into: project(.output, layer, mixed, options))
 
     let inner = try rmsNorm(attended, weights.layers[layer].feedForwardNorm, epsilon: c.rmsNormEpsilon)
     let gated = try swiglu(project(.gate, layer, inner, options), project(.up, layer, inner, options))  // (T, F)
-    return try attended + project(.down, layer, gated, options)
+    return try attended.added(into: project(.down, layer, gated, options))
   }
 
   private func project(_ projection: Projection, _ layer: Int, _ x: Tensor, _ options: ForwardOptions) throws -> Tensor {
@@ -91,7 +96,7 @@ extension LanguageModel {
     guard !configuration.layersWithoutRotary.contains(layer) else { return x }
     return try rotary(
       x, heads: heads, headDimension: configuration.headDimension, positions: batch.positions, table: batch.rotary,
-      layout: configuration.rotaryLayout)
+      layout: configuration.rotaryLayout, inPlace: true)
   }
 
   /// What of a block is trained: a recomputed block must name it.

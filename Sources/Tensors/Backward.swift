@@ -1,6 +1,7 @@
 // The tape and its reversal. An operation computes its output and calls `Tensor.record`; `gradients` walks the recorded
 // operations from the last to the first, in the order they were made, and lets go of each one's memory as soon as it is done.
 
+import Kernels
 import Synchronization
 
 /// One recorded operation.
@@ -92,6 +93,17 @@ public final class BackwardPass {
     return gradient
   }
 
+  /// The gradient of an input for an operation that computes all of it: a first term may be written where later ones are added.
+  ///
+  /// - Returns: The gradient, and whether it holds terms that must stay; if not, what it holds is not initialised.
+  public func gradientToCompute(_ input: Int) throws -> (tensor: Tensor, holdsTerms: Bool) {
+    let key = ObjectIdentifier(inputs[input])
+    if let gradient = table.gradients[key] { return (gradient, true) }
+    let gradient = try Tensor(shape: inputs[input].shape)
+    if table.needed.contains(key) { table.gradients[key] = gradient }
+    return (gradient, false)
+  }
+
   /// Adds a freshly computed tensor, which nobody else holds, to the gradient of an input; keeps it as the gradient if it is the first.
   public func accumulate(_ input: Int, _ fresh: Tensor) {
     let key = ObjectIdentifier(inputs[input])
@@ -101,9 +113,7 @@ public final class BackwardPass {
       table.gradients[key] = fresh
       return
     }
-    let sum = gradient.pointer
-    let term = fresh.pointer
-    for index in 0..<fresh.count { sum[index] += term[index] }
+    addScaled(fresh.pointer, factor: 1, to: gradient.pointer, count: fresh.count)
   }
 }
 
@@ -164,8 +174,9 @@ func backpropagate(
       }
       // The gradients of targets are results; all others are done with here.
       if !targetKeys.contains(ObjectIdentifier(tensor)) { table.gradients[ObjectIdentifier(tensor)] = nil }
+      // Also where it is left half-way: what it had kept may be half used.
+      defer { node.backward = nil }
       try backward(BackwardPass(dout: dout, inputs: node.inputs, table: table))
-      node.backward = nil
     }
   }
   return try targets.map { try table.gradients[ObjectIdentifier($0)] ?? .zeros($0.shape) }

@@ -24,15 +24,15 @@ public func linear(_ x: Tensor, _ weight: Weight) throws -> Tensor {
   return Tensor.record("linear", output: output, inputs: weight.inputs(with: x)) { pass in
     let dout = pass.dout
     if pass.needs(0) {
-      let dx = try pass.gradient(0)
+      let (dx, holdsTerms) = try pass.gradientToCompute(0)
       gemmPlain(
-        m: tokens, a: dout.pointer, lda: weight.rows, weight: weight.view, c: dx.pointer, ldc: weight.columns, accumulate: true)
+        m: tokens, a: dout.pointer, lda: weight.rows, weight: weight.view, c: dx.pointer, ldc: weight.columns, accumulate: holdsTerms)
     }
     if weight.tensor != nil, pass.needs(1) {
-      let dweight = try pass.gradient(1)
+      let (dweight, holdsTerms) = try pass.gradientToCompute(1)
       gemm(
         transposeA: true, transposeB: false, m: weight.rows, n: weight.columns, k: tokens, a: dout.pointer, lda: weight.rows,
-        b: x.pointer, ldb: weight.columns, c: dweight.pointer, ldc: weight.columns, accumulate: true)
+        b: x.pointer, ldb: weight.columns, c: dweight.pointer, ldc: weight.columns, accumulate: holdsTerms)
     }
   }
 }
@@ -94,8 +94,10 @@ public func swiglu(_ gate: Tensor, _ up: Tensor) throws -> Tensor {
 }
 
 /// Rotary position embedding of (tokens, heads · headDimension), token i at `positions[i]` of the table.
+///
+/// - Parameter inPlace: Whether the result takes the memory of `x`, whose own values are then lost: for one that no gradient needs.
 public func rotary(
-  _ x: Tensor, heads: Int, headDimension: Int, positions: [Int32], table: RotaryTable, layout: RotaryLayout
+  _ x: Tensor, heads: Int, headDimension: Int, positions: [Int32], table: RotaryTable, layout: RotaryLayout, inPlace: Bool = false
 ) throws -> Tensor {
   guard headDimension == table.headDimension, heads > 0, x.rank == 2, x.shape[1] == heads * headDimension else {
     throw TensorError(
@@ -109,7 +111,7 @@ public func rotary(
     throw TensorError("rotary: position \(wrong) is outside the table of \(table.positions)", hint: "the context may be too long")
   }
   let shape = RotaryShape(rows: x.shape[0], heads: heads, headDimension: headDimension)
-  let output = try Tensor(shape: x.shape)
+  let output = inPlace ? x.detached() : try Tensor(shape: x.shape)
   rotaryForward(x: x.pointer, out: output.pointer, positions: positions, shape: shape, table: table, layout: layout)
   return Tensor.record("rotary", output: output, inputs: [x]) { pass in
     let dx = try pass.gradient(0)

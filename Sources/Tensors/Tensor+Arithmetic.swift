@@ -11,6 +11,16 @@ extension Tensor {
     }
   }
 
+  /// Sum of two tensors of one shape in the memory of `fresh`, whose own values are then lost: for one that no gradient needs.
+  package func added(into fresh: Tensor) throws -> Tensor {
+    precondition(shape == fresh.shape, "\(shape) and \(fresh.shape)")
+    let output = fresh.detached()
+    addScaled(pointer, factor: 1, to: output.pointer, count: count)
+    return Tensor.record("+", output: output, inputs: [self, fresh]) { pass in
+      for input in 0..<2 where pass.needs(input) { try pass.addReduced(pass.dout, to: input) }
+    }
+  }
+
   /// Difference with broadcasting.
   public static func - (left: Tensor, right: Tensor) throws -> Tensor {
     let output = try combine(.subtract, "-", left, right)
@@ -162,7 +172,7 @@ precedencegroup ExponentiationPrecedence {
 extension BackwardPass {
   /// Adds factor · `term`, summed over the axes along which the input was broadcast, to an input's gradient.
   func addReduced(_ term: Tensor, to input: Int, factor: Float = 1) throws {
-    let gradient = try gradient(input)
+    let (gradient, holdsTerms) = try gradientToCompute(input)
     let shape = gradient.shape
     var reduced = term
     if term.shape != shape {
@@ -171,6 +181,10 @@ extension BackwardPass {
       let axes = term.shape.indices.filter { wide[$0] == 1 && term.shape[$0] != 1 }
       if !axes.isEmpty { reduced = try term.reduceSum(axes: axes, scale: 1) }
     }
-    addScaled(reduced.pointer, factor: factor, to: gradient.pointer, count: gradient.count)
+    if holdsTerms {
+      addScaled(reduced.pointer, factor: factor, to: gradient.pointer, count: gradient.count)
+    } else {
+      writeScaled(reduced.pointer, factor: factor, to: gradient.pointer, count: gradient.count)
+    }
   }
 }

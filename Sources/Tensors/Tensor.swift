@@ -1,6 +1,8 @@
 // The tensor: a shape over contiguous row-major fp32 memory, and how it was made if a gradient may be asked for.
 // Values are immutable by convention: operations make new tensors, and only optimizers write into parameters.
 
+import Kernels
+
 /// A dense fp32 array that remembers how it was made.
 ///
 /// Bind a tensor to a name while its `pointer` is in use: the memory lives as long as the tensor.
@@ -90,7 +92,7 @@ public final class Tensor: @unchecked Sendable {
   /// A tensor of one value.
   public static func full(_ shape: [Int], _ value: Float) throws -> Tensor {
     let result = try Tensor(shape: shape)
-    result.pointer.update(repeating: value, count: result.count)
+    fill(result.pointer, with: value, count: result.count)
     return result
   }
 

@@ -29,7 +29,8 @@ extension RunPlan {
     // Models on one file touch the same pages.
     let files = Dictionary([model, reference].compactMap { $0 }.map { ($0.path, $0.mappedBytes) }, uniquingKeysWith: max)
     let mapped = files.reduce(0) { $0 + max(0, $1.value - ProcessMemory.residentBytes(ofFilesUnder: $1.key)) }
-    let scratch = model.configuration.scratchBytes(widest, threads: threads)
+    let keepsLogits = knowsSlopes && learning.ranks.isEmpty
+    let scratch = model.configuration.scratchBytes(widest, keepsLogits: keepsLogits, threads: threads)
     var all = ArenaDemand()
     for (_, demand) in named { all.add(demand) }
     let new = all.newBytes + mapped + scratch + reportBytes
@@ -57,7 +58,8 @@ extension RunPlan {
   }
 
   private var activations: ArenaDemand {
-    model.configuration.passDemand(widest, learning, checkpointing: options.gradientCheckpointing, noise: options.neftuneAlpha > 0)
+    model.configuration.passDemand(
+      widest, learning, checkpointing: options.gradientCheckpointing, noise: options.neftuneAlpha > 0, knowsSlopes: knowsSlopes)
   }
 
   /// Copies of what learns that snapshots hold at the most: one more than fits, until an old one has gone.

@@ -5,6 +5,8 @@ import Tensors
 
 /// An objective that can say how large its passes are without running them.
 public protocol MeasurableObjective: Objective {
+  /// Whether the derivative of the loss by a log-probability does not depend on it, so that the output layer runs forward and back at once.
+  var knowsSlopes: Bool { get }
   /// Tokens of a part, and those that are scored; what sequences share by chance counts for each.
   func size(of part: [Int]) -> (tokens: Int, scored: Int)
   /// The pass of a part, exactly.
@@ -12,6 +14,9 @@ public protocol MeasurableObjective: Objective {
 }
 
 extension SFT: MeasurableObjective {
+  /// A mean over labels.
+  public var knowsSlopes: Bool { true }
+
   /// All documents, scored from their first label on.
   public func size(of part: [Int]) -> (tokens: Int, scored: Int) {
     let documents = part.flatMap { examples[$0] }
@@ -26,6 +31,9 @@ extension SFT: MeasurableObjective {
 }
 
 extension DPO: MeasurableObjective {
+  /// Each pair's weight follows from its margin.
+  public var knowsSlopes: Bool { false }
+
   /// The prompt once, and both answers.
   public func size(of part: [Int]) -> (tokens: Int, scored: Int) {
     let answers = part.reduce(0) { $0 + examples[$1].chosen.count + examples[$1].rejected.count }
@@ -57,6 +65,8 @@ public struct RunPlan {
   public let scoredPerUpdate: Double
   /// Updates of the run.
   public let totalSteps: Int
+  /// Whether the objective knows the derivatives by log-probabilities before them.
+  public let knowsSlopes: Bool
   /// The model that scores for a reference as well, whoever it is; nil: none is run.
   public var reference: LanguageModel?
   /// Copies of what learns that a reference has for itself.
@@ -71,6 +81,7 @@ public struct RunPlan {
     self.options = options
     let plan = BatchPlan(exampleCount: objective.exampleCount, options: options)
     totalSteps = plan.totalSteps(options)
+    knowsSlopes = objective.knowsSlopes
     var largest = (tokens: 0, part: [Int]())
     var (tokens, scored) = (0, 0)
     let batches = plan.batches(epoch: 0).prefix(max(1, totalSteps))

@@ -73,9 +73,11 @@ extension RunPlan {
     let clock = ContinuousClock()
     let began = clock.now
     if records {
-      let forward = ForwardOptions(statistics: TokenStatisticsLog())
+      var forward = ForwardOptions(statistics: TokenStatisticsLog())
+      let slopes = [Float](repeating: 1e-3, count: scored)
+      if knowsSlopes { forward.slopes = slopes }
       let logProbs = try model.tokenLogProbs([ids], scoredFrom: [tokens - scored], options: forward)
-      let loss = try recordLoss(0, ofLogProbs: logProbs, slopes: [Float](repeating: 1e-3, count: logProbs.count))
+      let loss = try recordLoss(0, ofLogProbs: logProbs, slopes: slopes)
       _ = try gradients(of: loss, with: model.trainable.map(\.tensor))
     } else {
       _ = try withoutRecording { try model.tokenLogProbs([ids], scoredFrom: [tokens - scored], options: ForwardOptions(adapters: false)) }

@@ -47,13 +47,16 @@ public final class SFT: Objective {
     var options = options
     let statistics = TokenStatisticsLog()
     options.statistics = statistics
-    let logProbs = try model.tokenLogProbs(documents.map(\.ids), scoredFrom: documents.map(\.scoredFrom), options: options)
-    let seen = statistics.tokens  // empty where the model keeps none
     // The mean runs over the tokens of all micro-batches, so 4 × 1 and 1 × 4 are the same update.
     let total = batch.indices.reduce(0) { $0 + examples[$1].reduce(0) { $0 + $1.trainedTokens } }
     let share = 1 / Double(max(1, total))
+    let slopes = documents.flatMap { document in
+      document.trained[document.scoredFrom...].map { $0 ? Float(-share) : 0 }
+    }
+    options.slopes = slopes
+    let logProbs = try model.tokenLogProbs(documents.map(\.ids), scoredFrom: documents.map(\.scoredFrom), options: options)
+    let seen = statistics.tokens  // empty where the model keeps none
 
-    var slopes = [Float](repeating: 0, count: logProbs.count)
     var (value, at) = (0.0, 0)
     var rows: [RowReport] = []
     for index in microBatch {
@@ -62,7 +65,6 @@ public final class SFT: Objective {
         let from = document.scoredFrom
         let scores = (from..<document.ids.count).map { logProbs.pointer[at + $0 - from] }
         for (k, score) in scores.enumerated() where document.trained[from + k] {
-          slopes[at + k] = Float(-share)
           row.loss -= Double(score)
           row.trainedTokens += 1
           guard !seen.isEmpty else { continue }

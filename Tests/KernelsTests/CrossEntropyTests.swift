@@ -15,19 +15,25 @@ final class CrossEntropyTests: XCTestCase {
     linearLogProbForward(x: x, weight: weight.view, targets: targets, rows: rows, logProbs: &logs, logSumExp: &sums)
     let naive = { naiveLinearLogProbs($0, weight: $1, targets: targets.map(Int.init), columns: columns) }
     expectClose(logs, naive(x.doubles, weight.values.doubles), "\(message)", file: file, line: line)
-    var (dx, dweight) = (x.map { _ in Float(1) }, weight.values.map { _ in Float(2) })
+    // dx is written over whatever was there; dweight is added to.
+    var (dx, dweight) = (x.map { _ in Float.nan }, weight.values.map { _ in Float(2) })
     linearLogProbBackward(
       dlogProbs: dlogs, x: x, weight: weight.view, targets: targets, logSumExp: sums, rows: rows, dx: &dx, dweight: &dweight)
     let slopes = gradients(x.doubles, weight.values.doubles, dlogs.doubles, targets.map(Int.init), columns)
-    expectClose(dx, slopes.dx.map { $0 + 1 }, absolute: 3e-5, "dx \(message)", file: file, line: line)
+    expectClose(dx, slopes.dx, absolute: 3e-5, "dx \(message)", file: file, line: line)
     expectClose(dweight, slopes.dweight.map { $0 + 2 }, absolute: 3e-5, "dweight \(message)", file: file, line: line)
-    var frozen = x.map { _ in Float(1) }
+    var fresh = weight.values.map { _ in Float.nan }
+    linearLogProbBackward(
+      dlogProbs: dlogs, x: x, weight: weight.view, targets: targets, logSumExp: sums, rows: rows, dx: nil, dweight: &fresh,
+      dweightHoldsTerms: false)
+    expectClose(fresh, slopes.dweight, absolute: 3e-5, "dweight from nothing \(message)", file: file, line: line)
+    var frozen = x.map { _ in Float.nan }
     linearLogProbBackward(
       dlogProbs: dlogs, x: x, weight: weight.view, targets: targets, logSumExp: sums, rows: rows, dx: &frozen, dweight: nil)
     XCTAssertEqual(frozen, dx, file: file, line: line)
     if x.count <= 64 {
       expectClose(
-        dx, centralDifferences(x.doubles, weights: dlogs.doubles) { naive($0, weight.values.doubles) }.map { $0 + 1 }, absolute: 3e-5)
+        dx, centralDifferences(x.doubles, weights: dlogs.doubles) { naive($0, weight.values.doubles) }, absolute: 3e-5)
     }
   }
 

@@ -175,6 +175,16 @@ final class FusedTests: XCTestCase {
           naiveRotary($0[0], positions: [8, 0, 3], heads: 2, dimension: 6, theta: 100, layout: layout)
         }
       ) { try rotary($0[0], heads: 2, headDimension: 6, positions: [8, 0, 3], table: table, layout: layout) }
+      let x = try Tensor(parameter: [3, 12], values: numbers.list(36).map { Float($0) })
+      func turned(inPlace: Bool) throws -> Tensor {
+        // A product in between: what is turned in place must be nobody's parameter.
+        try rotary(
+          x * .scalar(2), heads: 2, headDimension: 6, positions: [8, 0, 3], table: table, layout: layout, inPlace: inPlace)
+      }
+      XCTAssertEqual(try turned(inPlace: true).values, try turned(inPlace: false).values)
+      XCTAssertEqual(
+        try gradients(of: turned(inPlace: true).sum(), with: [x])[0].values,
+        try gradients(of: turned(inPlace: false).sum(), with: [x])[0].values)
     }
   }
 

@@ -69,6 +69,18 @@ final class TapeTests: XCTestCase {
     XCTAssert(second[0] === first[0], "in place")
   }
 
+  func testASumInTheMemoryOfATerm() throws {
+    let x = try Tensor(parameter: [2, 2], values: [1, 2, 3, 4])
+    let y = try Tensor(parameter: [2, 2], values: [10, 20, 30, 40])
+    func loss(_ sum: Tensor) throws -> Tensor { try (sum * sum).sum() }
+    let fresh = try y * .scalar(0.5)
+    let sum = try x.added(into: fresh)
+    XCTAssertEqual(sum.values, [6, 12, 18, 24])
+    XCTAssertTrue(sum.storage === fresh.storage)
+    XCTAssertEqual(
+      try gradients(of: loss(sum), with: [x, y]).map(\.values), try gradients(of: loss(x + y * .scalar(0.5)), with: [x, y]).map(\.values))
+  }
+
   func testArenaReusesBlocks() throws {
     func work() throws { for size in [1, 100, 1000, 5000, 100_000] { _ = try Tensor.zeros([size]) } }
     try work()
