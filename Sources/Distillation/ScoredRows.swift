@@ -52,7 +52,7 @@ public struct ScoredRows: Sendable {
     let expectation = "a row has prompt and completions, a list of {model, text, score}; UltraFeedback's own rows work too"
     guard let first = skipped.first else { throw TrainingError("\(name) has no rows", hint: expectation) }
     throw TrainingError(
-      "none of the \(skipped.count) rows of \(name) can be used; line \(first.line): \(first.reason)", hint: expectation)
+      "\(noneOf(skipped.count, name)) be used; line \(first.line): \(first.reason)", hint: expectation)
   }
 }
 

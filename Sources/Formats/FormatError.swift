@@ -34,3 +34,8 @@ extension FormatError {
     return FormatError("cannot \(action) \(path): \(reason)", hint: hint)
   }
 }
+
+/// The beginning of an error about data of which nothing is of use; "be used" goes on.
+package func noneOf(_ rows: Int, _ name: String) -> String {
+  rows == 1 ? "the one row of \(name) cannot" : "none of the \(rows) rows of \(name) can"
+}

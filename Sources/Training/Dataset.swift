@@ -146,7 +146,7 @@ public struct Dataset: Sendable, Equatable {
       throw TrainingError("\(name) has no rows", hint: "\(kind.rawValue) needs at least one; \(kind.expectation)")
     }
     throw TrainingError(
-      "none of the \(skipped.count) rows of \(name) can be used; line \(first.line): \(first.reason)", hint: kind.expectation)
+      "\(noneOf(skipped.count, name)) be used; line \(first.line): \(first.reason)", hint: kind.expectation)
   }
 
   /// The elements of a file that is one JSON array: on one line, or over several of which the first is no JSON by itself.

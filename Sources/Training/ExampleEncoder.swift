@@ -143,7 +143,7 @@ extension ExampleEncoder {
       }
     }
     if result.examples.isEmpty, let first = result.skipped.first {
-      throw TrainingError("none of the \(dataset.rows.count) rows of \(dataset.name) can be used; line \(first.line): \(first.reason)")
+      throw TrainingError("\(noneOf(dataset.rows.count, dataset.name)) be used; line \(first.line): \(first.reason)")
     }
     return result
   }

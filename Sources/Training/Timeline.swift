@@ -94,7 +94,8 @@ extension TrainLoop {
     guard count >= 0 else { throw TrainingError("cannot go back \(count) steps", hint: "use step or goto to go on") }
     guard count <= stepCount else {
       let done = stepCount == 1 ? "1 step has" : "\(stepCount) steps have"
-      throw TrainingError("cannot go back \(count) steps: \(done) been done", hint: "goto(t, 0) is the beginning")
+      let wanted = count == 1 ? "a step" : "\(count) steps"
+      throw TrainingError("cannot go back \(wanted): \(done) been done", hint: "goto(t, 0) is the beginning")
     }
     try goto(stepCount - count, poll: poll)
   }

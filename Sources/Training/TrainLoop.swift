@@ -58,7 +58,8 @@ public final class TrainLoop {
   public func step(poll: () throws -> Void = {}) throws -> StepReport {
     guard stepCount < totalSteps else {
       throw TrainingError(
-        "the run is complete: all \(totalSteps) steps are done", hint: "start another trainer with more epochs or max_steps, or go back")
+        "the run is complete: step \(totalSteps) of \(totalSteps) is done",
+        hint: "start another trainer with more epochs or max_steps, or go back")
     }
     let batch = plan.batch(step: stepCount)
     let (report, gradients) = try measure(batch, objective: objective, poll: poll)

@@ -54,8 +54,8 @@ enum Interrupt {
       flag.raise()
     }
     guardSafePoints(of: nil)
-    // A reader that went away is an error where we write, not the end of the process.
-    // A handler does it: unlike SIG_IGN it is not inherited by commands that are run.
+    // A reader that went away is an error where we write to it, not the end of the process. An empty handler says so; ignoring the
+    // signal would say so to every command that is run from here as well.
     handle(SIGPIPE) { _ in }
   }
 

@@ -114,6 +114,7 @@ struct VerifyCommand: ParsableCommand {
     if Interrupt.presses > 0 { return ExitStatus.interrupted }
     let left = skipped > 0 ? ", \(skipped) not run" : ""
     Terminal.write("\(counted(same, "cell")) as recorded, \(different) different\(left)\n")
-    return different > 0 ? ExitStatus.failedAssertion : ExitStatus.ok
+    // What was not run is not as recorded either.
+    return different + skipped > 0 ? ExitStatus.failedAssertion : ExitStatus.ok
   }
 }

@@ -128,7 +128,7 @@ final class WalkTests: XCTestCase {
     }
     // What goes wrong on the way is shown, and the walk goes on.
     try session.run("walk(t, [\"back\", \"pair 7\", \"plot\", \"goto 99\", \"step\"])")
-    XCTAssertTrue(session.printed.contains("error: cannot go back 1 steps"), session.printed)
+    XCTAssertTrue(session.printed.contains("error: cannot go back a step"), session.printed)
     XCTAssertTrue(session.printed.contains("error: there is no pair 7"), session.printed)
     XCTAssertTrue(session.printed.contains("error: there is nothing to plot yet"), session.printed)
     XCTAssertEqual(try session.source("t.step_count"), "1")

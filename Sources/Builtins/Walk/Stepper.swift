@@ -157,7 +157,7 @@ extension Stepper {
   /// Takes updates until there were enough of them, a condition holds, a breakpoint or the end of the run is reached.
   private func advance(_ count: Int, until condition: WalkCondition? = nil, isQuiet: Bool) throws {
     guard loop.stepCount < loop.totalSteps else {
-      throw ZsError("the run is complete: all \(loop.totalSteps) steps are done", hint: "back, goto N, or quit")
+      throw ZsError("the run is complete: step \(loop.totalSteps) of \(loop.totalSteps) is done", hint: "back, goto N, or quit")
     }
     let start = loop.stepCount
     let end = min(loop.totalSteps, start + count)
