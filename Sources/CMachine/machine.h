@@ -81,4 +81,7 @@ int zs_sched_getaffinity(int process, unsigned long bytes, void *set) __asm__("s
 
 static inline void zs_prefetch(const void *address) { __builtin_prefetch(address, 0, 3); }
 
+// Into the second-level cache only.
+static inline void zs_prefetch_far(const void *address) { __builtin_prefetch(address, 0, 2); }
+
 #endif

@@ -98,13 +98,18 @@ private struct Product {
     let grid = Grid(panels: panels, columns: n, unit: max(tileColumns, right.columnUnit), threads: threads, widest: Self.widestChunk)
     ThreadPool.shared.run(grid.count) { task in
       let part = grid.part(task)
-      computeChunk(part.columns, part.panels, rows: rows, packed: packed, panelFloats: panelFloats)
+      // What this thread will most likely compute next: tasks are handed out in turn.
+      let next = task + threads < grid.count ? grid.part(task + threads).columns : nil
+      computeChunk(part.columns, part.panels, rows: rows, packed: packed, panelFloats: panelFloats, next: next)
     }
   }
 
   /// Computes the columns `columns` of the rows in the panels `panels`, for all of k.
+  ///
+  /// While a block is computed memory is idle: the part of B for the next block, or for the columns `next`, is asked for.
   private func computeChunk(
-    _ columns: Range<Int>, _ panels: Range<Int>, rows: Range<Int>, packed: UnsafeMutablePointer<Float>, panelFloats: Int
+    _ columns: Range<Int>, _ panels: Range<Int>, rows: Range<Int>, packed: UnsafeMutablePointer<Float>, panelFloats: Int,
+    next: Range<Int>?
   ) {
     let context = ThreadContext.current
     let blocks = (k + Self.longestBlock - 1) / Self.longestBlock
@@ -119,6 +124,14 @@ private struct Product {
       let depth = min(longest, k - start)
       right.pack(columns: columns, first: start, depth: depth, into: packedRight)
       let startsAtZero = start == 0 && !accumulate
+      let isLast = start + depth >= k
+      var coming: MemoryRegion?
+      if !isLast {
+        coming = right.region(columns: columns, first: start + depth, depth: min(longest, k - start - depth))
+      } else if let next {
+        coming = right.region(columns: next, first: 0, depth: min(longest, k))
+      }
+      let linesPerTile = coming?.share(ofVisits: panels.count * rightPanels) ?? 0
       for panel in panels {
         let leftPanel = packed + panel * panelFloats + start * tileRows
         let row = rows.lowerBound + panel * tileRows
@@ -128,6 +141,7 @@ private struct Product {
           let width = min(tileColumns, columns.upperBound - column)
           let tile = c + row * ldc + column
           let panelOfRight = packedRight + rightPanel * tileColumns * depth
+          coming?.fetch(linesPerTile)
           if height == tileRows && width == tileColumns {
             microKernel(depth: depth, a: leftPanel, b: panelOfRight, c: tile, ldc: ldc, startsAtZero: startsAtZero, sums: sums)
           } else {

@@ -169,6 +169,23 @@ enum RightOperand {
     if case .transposedWeight(let weight) = self { weight.type.blockElements } else { 1 }
   }
 
+  /// Where the given columns lie in memory, for k from `first` to `first + depth`.
+  func region(columns: Range<Int>, first: Int, depth: Int) -> MemoryRegion {
+    let (column, count) = (columns.lowerBound, columns.count)
+    switch self {
+    case .plain(let base, let stride):
+      return MemoryRegion(base: base + (first * stride + column), rows: depth, rowBytes: 4 * count, stride: 4 * stride)
+    case .transposed(let base, let stride):
+      return MemoryRegion(base: base + (column * stride + first), rows: count, rowBytes: 4 * depth, stride: 4 * stride)
+    case .plainWeight(let weight):
+      let (offset, bytes) = (weight.type.rowBytes(columns: column), weight.type.rowBytes(columns: count))
+      return MemoryRegion(base: weight.row(first) + offset, rows: depth, rowBytes: bytes, stride: weight.rowBytes)
+    case .transposedWeight(let weight):
+      let (offset, bytes) = (weight.type.rowBytes(columns: first), weight.type.rowBytes(columns: depth))
+      return MemoryRegion(base: weight.row(column) + offset, rows: count, rowBytes: bytes, stride: weight.rowBytes)
+    }
+  }
+
   /// Copies the given columns, for k from `first` to `first + depth`, into consecutive panels [depth][tileColumns].
   func pack(columns: Range<Int>, first: Int, depth: Int, into panels: UnsafeMutablePointer<Float>) {
     let width = tileColumns
@@ -200,6 +217,40 @@ enum RightOperand {
           let count = min(width, columns.count - column)
           packCopying(row + column, stride: 0, count: count, depth: 1, width: width, into: panels + column * depth + index * width)
         }
+      }
+    }
+  }
+}
+
+/// Pieces of rows in memory that will be needed soon, asked for a few lines at a time.
+struct MemoryRegion {
+  private let base: UnsafeRawPointer
+  private let stride: Int
+  private let linesPerRow: Int
+  private let lines: Int
+  private var row = 0
+  private var line = 0
+
+  init(base: UnsafeRawPointer, rows: Int, rowBytes: Int, stride: Int) {
+    self.base = base
+    self.stride = stride
+    linesPerRow = (rowBytes + 63) / 64
+    lines = rows * linesPerRow
+  }
+
+  /// How many lines a visit has to ask for where so many visits are made.
+  func share(ofVisits visits: Int) -> Int { (lines + visits - 1) / max(1, visits) }
+
+  /// Asks for the next lines, as far as there are any.
+  @inline(__always)
+  mutating func fetch(_ count: Int) {
+    for _ in 0..<count {
+      if row &* linesPerRow &+ line >= lines { return }
+      zs_prefetch_far(base + (row &* stride &+ line &* 64))
+      line &+= 1
+      if line == linesPerRow {
+        line = 0
+        row &+= 1
       }
     }
   }

@@ -1,5 +1,7 @@
 // Figures of a real model: reading a prompt, decoding, scoring, training steps, the tokenizer, loading.
-// Limits count the products only (two operations per weight and token forward, twice that backward), or the bytes that a token reads.
+// Limits count the products only (two operations per weight and token forward, those of attention, twice that backward), or the bytes that
+// a token reads. What zs does not compute (a prompt that two answers share) or computes again (scores in attention's backward pass) is
+// counted as if it did neither.
 import Builtins
 import Glibc
 import Kernels
@@ -40,6 +42,12 @@ enum ModelBench {
     return (Double(model.parameterCount) - tables, head)
   }
 
+  /// Operations of attention over a sequence: two products over each pair of tokens that see each other.
+  private static func attentionOperations(_ model: LanguageModel, tokens: Int) -> Double {
+    let c = model.configuration
+    return 2 * Double(tokens * (tokens + 1)) * Double(c.numAttentionHeads * c.headDimension * c.numHiddenLayers)
+  }
+
   private static func operationsPerSecond(_ bench: Bench) -> Double { bench.limits(threads: bench.threads).gigaflops * 1e9 }
 
   /// A prompt of 512 tokens into the cache.
@@ -52,7 +60,7 @@ enum ModelBench {
       try decoder.read(ids)
     }
     let count = weights(model)
-    let operations = 2 * (count.blocks * Double(sequence) + count.head)
+    let operations = 2 * (count.blocks * Double(sequence) + count.head) + attentionOperations(model, tokens: sequence)
     return BenchRow(
       name: "prefill", value: Double(sequence) / seconds, unit: "token/s", limit: operationsPerSecond(bench) / operations * Double(sequence)
     )
@@ -126,9 +134,10 @@ enum ModelBench {
     let ids = ids(model, sequence)
     let seconds = try bench.bestSeconds { _ = try withoutRecording { try model.logits(ids) } }
     let count = weights(model)
+    let operations = 2 * (count.blocks + count.head) * Double(sequence) + attentionOperations(model, tokens: sequence)
     return BenchRow(
       name: "forward", value: Double(sequence) / seconds, unit: "token/s",
-      limit: operationsPerSecond(bench) / (2 * (count.blocks + count.head)))
+      limit: operationsPerSecond(bench) / operations * Double(sequence))
   }
 
   private static func options() -> TrainOptions {
@@ -161,9 +170,10 @@ enum ModelBench {
     // Frozen weights need no gradient of their own.
     let passes: Double = isLoRA ? 4 : 6
     let tokens = Double(2 * sequence)
+    let operations = passes * (count.blocks + count.head) * tokens + 3 * 2 * attentionOperations(base, tokens: sequence)
     return BenchRow(
       name: isLoRA ? "sft:lora" : "sft", value: tokens / seconds, unit: "token/s",
-      limit: operationsPerSecond(bench) / (passes * (count.blocks + count.head)),
+      limit: operationsPerSecond(bench) / operations * tokens,
       more: [("step seconds", seconds)])
   }
 
@@ -185,8 +195,9 @@ enum ModelBench {
     let count = weights(base)
     let perToken = count.blocks * 2 * Double(sequence) + count.head * 2 * Double(sequence - prompt)
     let passes: Double = isLoRA ? 4 : 2 + 6
+    let operations = passes * perToken + (isLoRA ? 3 : 4) * 2 * attentionOperations(base, tokens: sequence)
     return BenchRow(
-      name: isLoRA ? "dpo:lora" : "dpo", value: 1 / seconds, unit: "step/s", limit: operationsPerSecond(bench) / (passes * perToken),
+      name: isLoRA ? "dpo:lora" : "dpo", value: 1 / seconds, unit: "step/s", limit: operationsPerSecond(bench) / operations,
       more: [("step seconds", seconds)])
   }
 
