@@ -190,12 +190,10 @@ private struct Grid {
     groups = threads > 1 ? max(1, min(panels / 4, threads * 2 / chunks)) : 1
   }
 
-  /// What a task computes: shares differ by a unit and a panel at most.
+  /// What a task computes: shares differ by a unit and a panel at most, the larger first, since threads take tasks in turn.
   func part(_ task: Int) -> (columns: Range<Int>, panels: Range<Int>) {
     let (chunk, group) = (task % chunks, task / chunks)
-    return (
-      units * chunk / chunks * unit..<min(units * (chunk + 1) / chunks * unit, columns),
-      panels * group / groups..<panels * (group + 1) / groups
-    )
+    func begin(_ chunk: Int) -> Int { min((chunk * (units / chunks) + min(chunk, units % chunks)) * unit, columns) }
+    return (begin(chunk)..<begin(chunk + 1), panels * group / groups..<panels * (group + 1) / groups)
   }
 }

@@ -5,6 +5,7 @@ Reads a row name per line on standard input ("prefill", "gemm:512x1536x576", ...
 Models are made on first use and kept, so that only the work itself is timed. What is timed is what `zs bench` times, by the same rule:
 the best of some runs, at least two, for half a second (a tenth when quick); long steps run once. `scripts/bench` starts it.
 """
+import contextlib
 import ctypes
 import json
 import os
@@ -32,6 +33,19 @@ def best(timed, least=2):
     return min(found)
 
 
+def smollm2_shape(torch, transformers):
+    """A model of SmolLM2-135M's shape, float32, weights random."""
+    torch.manual_seed(0)
+    configuration = transformers.LlamaConfig(
+        hidden_size=576, intermediate_size=1536, num_hidden_layers=30, num_attention_heads=9, num_key_value_heads=3,
+        vocab_size=49152, tie_word_embeddings=True, max_position_embeddings=8192, rms_norm_eps=1e-5, attn_implementation="sdpa")
+    return transformers.LlamaForCausalLM(configuration).float()
+
+
+def adapters(peft):
+    return peft.LoraConfig(r=16, lora_alpha=32, target_modules=["q_proj", "k_proj", "v_proj", "o_proj"], task_type="CAUSAL_LM")
+
+
 class Torch:
     """SmolLM2-135M's shape in PyTorch, float32, weights random: the work does not depend on their values.
 
@@ -45,18 +59,13 @@ class Torch:
 
         torch.set_num_threads(THREADS)
         self.torch = torch
-        torch.manual_seed(0)
-        configuration = transformers.LlamaConfig(
-            hidden_size=576, intermediate_size=1536, num_hidden_layers=30, num_attention_heads=9, num_key_value_heads=3,
-            vocab_size=49152, tie_word_embeddings=True, max_position_embeddings=8192, rms_norm_eps=1e-5, attn_implementation="sdpa")
-        self.model = transformers.LlamaForCausalLM(configuration).float()
+        self.model = smollm2_shape(torch, transformers)
         self.ids = torch.randint(0, 49152, (2, SEQUENCE))
         self.name = f"torch {torch.__version__.split('+')[0]}"
         if lora:
             import peft
 
-            options = peft.LoraConfig(r=16, lora_alpha=32, target_modules=["q_proj", "k_proj", "v_proj", "o_proj"], task_type="CAUSAL_LM")
-            self.model = peft.get_peft_model(self.model, options)
+            self.model = peft.get_peft_model(self.model, adapters(peft))
             self.name += f" + peft {peft.__version__}"
         self.optimizer = torch.optim.AdamW([p for p in self.model.parameters() if p.requires_grad], lr=1e-5)
         self.reference = None
@@ -111,6 +120,77 @@ class Torch:
 class TorchLoRA(Torch):
     def __init__(self):
         super().__init__(lora=True)
+
+
+class Trl:
+    """TRL's trainers as people run them on a CPU, in float32 and without gradient checkpointing: their metrics, clipping and schedule included.
+
+    The data are ids of full length, so nothing is padded. What is timed is a step of the trainer, from its batch to the update; the first
+    of a run is not counted.
+    """
+
+    def __init__(self, is_sft):
+        import datasets
+        import tokenizers
+        import torch
+        import transformers
+        import trl
+
+        torch.set_num_threads(THREADS)
+        self.is_sft = is_sft
+        self.spent = spent = []
+        self.name = f"trl {trl.__version__}, torch {torch.__version__.split('+')[0]}"
+        model = smollm2_shape(torch, transformers)
+        vocabulary = tokenizers.models.WordLevel({"<pad>": 0, "<eos>": 2}, unk_token="<pad>")
+        tokenizer = transformers.PreTrainedTokenizerFast(
+            tokenizer_object=tokenizers.Tokenizer(vocabulary), pad_token="<pad>", eos_token="<eos>")
+        ids = torch.randint(3, 49152, (2, SEQUENCE)).tolist()
+        options = dict(
+            output_dir="/tmp/zs-bench-trl", max_steps=3, max_length=SEQUENCE, learning_rate=1e-5, bf16=False, gradient_checkpointing=False,
+            logging_steps=1, report_to="none", save_strategy="no", use_cpu=True, disable_tqdm=True)
+
+        class Clock(transformers.TrainerCallback):
+            def on_step_begin(self, *_, **__):
+                self.began = time.perf_counter()
+
+            def on_step_end(self, *_, **__):
+                spent.append(time.perf_counter() - self.began)
+
+        if is_sft:
+            rows = [{"input_ids": row} for row in ids * 3]
+            self.trainer = trl.SFTTrainer(
+                model=model, args=trl.SFTConfig(per_device_train_batch_size=2, **options), train_dataset=datasets.Dataset.from_list(rows),
+                processing_class=tokenizer, callbacks=[Clock()])
+            return
+        import peft
+
+        class OfIds(trl.DPOTrainer):
+            def _prepare_dataset(self, dataset, *_, **__):
+                return dataset
+
+        model = peft.get_peft_model(model, adapters(peft))
+        self.name += f", peft {peft.__version__}"
+        rows = [{"prompt_ids": ids[0][:PROMPT], "chosen_ids": ids[0][PROMPT:], "rejected_ids": ids[1][PROMPT:]}] * 3
+        config = trl.DPOConfig(per_device_train_batch_size=1, precompute_ref_log_probs=True, beta=0.1, **options)
+        self.trainer = OfIds(
+            model=model, args=config, train_dataset=datasets.Dataset.from_list(rows), processing_class=tokenizer, callbacks=[Clock()])
+
+    def rate(self):
+        self.spent.clear()
+        # What the trainer logs belongs to nobody's protocol.
+        with contextlib.redirect_stdout(sys.stderr):
+            self.trainer.train()
+        return (2 * SEQUENCE if self.is_sft else 1) / min(self.spent[1:])
+
+
+class TrlSFT(Trl):
+    def __init__(self):
+        super().__init__(is_sft=True)
+
+
+class TrlDPO(Trl):
+    def __init__(self):
+        super().__init__(is_sft=False)
 
 
 class Llama:
@@ -265,6 +345,9 @@ def measure(name, peers):
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, peer_name
     if name == "tokenizer":
         return peer(Tokenizer).rate(), peer(Tokenizer).name
+    if name in ("sft:trl", "dpo:lora:trl"):
+        kind = TrlSFT if name == "sft:trl" else TrlDPO
+        return peer(kind).rate(), peer(kind).name
     llama = {"prefill": lambda p: p.prefill(), "decode": lambda p: p.decode(), "decode:7b": lambda p: p.decode(count=16),
              "decode:long": lambda p: p.decode(start=LONG, count=32, least=2), "load": lambda p: p.loading()}
     if name in llama:
