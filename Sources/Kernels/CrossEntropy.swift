@@ -169,7 +169,7 @@ public func linearLogProbBackward(
 
 /// Logits become their gradient: dlogProb · (1[token = target] − p).
 @inline(__always)
-func logitGradient(
+private func logitGradient(
   _ logits: UnsafeMutablePointer<Float>, _ width: Int, _ logSumExp: Float, _ dlogProb: Float, _ target: Int
 ) {
   let shift = Lanes(repeating: logSumExp)
@@ -210,7 +210,7 @@ private func forEachLogitTile(
 }
 
 /// The vocabulary in tiles that start at fixed tokens.
-func logitTiles(_ vocabulary: Int) -> [Range<Int>] {
+private func logitTiles(_ vocabulary: Int) -> [Range<Int>] {
   stride(from: 0, to: vocabulary, by: tokensPerTile).map { $0..<min(vocabulary, $0 + tokensPerTile) }
 }
 

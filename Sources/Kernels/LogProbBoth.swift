@@ -1,5 +1,5 @@
 // The output layer forward and back at once, where the loss says beforehand what it makes of each log-probability, as the mean of SFT does.
-// The two passes by themselves, in CrossEntropy.swift, compute every logit twice.
+// It is the two passes of CrossEntropy.swift, one after the other over blocks of rows so short that their logits can be kept in between.
 
 /// Rows whose logits of the whole vocabulary are kept at a time: at most 128 MB for vocabularies of up to 260,000 tokens.
 ///
@@ -21,41 +21,23 @@ public func linearLogProbForwardAndBackward(
   dweight: UnsafeMutablePointer<Float>, poll: () throws -> Void
 ) rethrows {
   let columns = weight.columns
-  let context = ThreadContext.current
-  if rows == 0 { fill(dweight, with: 0, count: weight.rows * columns) }
-  let rowsPerBlock = keptLogitRows(vocabulary: weight.rows)
-  for first in stride(from: 0, to: rows, by: rowsPerBlock) {
-    let block = first..<min(rows, first + rowsPerBlock)
-    let width = keptLogitStride(vocabulary: weight.rows)
-    let logits = context.floats(.logits, count: block.count * width)
-    let sums = context.floats(.logitSums, count: 2 * block.count)
-    let logSumExp = sums + block.count - first
-    let tally = LogProbTally(
-      weight: weight, targets: targets, sums: sums, logProbs: logProbs, logSumExp: logSumExp, statistics: statistics)
-    for tile in logitTiles(weight.rows) {
-      try poll()
-      gemmTransposed(
-        m: block.count, a: x + first * columns, lda: columns, weight: weight.slice(rows: tile), c: logits + tile.lowerBound, ldc: width,
-        accumulate: false)
-      ThreadPool.shared.forEachRange(of: block.count, grain: rowGrain(tile.count)) { range in
-        for index in range { _ = tally.add(logits + index * width + tile.lowerBound, of: tile, row: first + index, index: index) }
-      }
-    }
-    for tile in logitTiles(weight.rows) {
-      try poll()
-      let part = logits + tile.lowerBound
-      ThreadPool.shared.forEachRange(of: block.count, grain: rowGrain(tile.count)) { range in
-        for index in range {
-          let row = first + index
-          logitGradient(part + index * width, tile.count, logSumExp[row], dlogProbs[row], Int(targets[row]) - tile.lowerBound)
-        }
-      }
-      gemmPlain(
-        m: block.count, a: part, lda: width, weight: weight.slice(rows: tile), c: dx + first * columns, ldc: columns,
-        accumulate: tile.lowerBound > 0)
-      gemm(
-        transposeA: true, transposeB: false, m: tile.count, n: columns, k: block.count, a: part, lda: width, b: x + first * columns,
-        ldb: columns, c: dweight + tile.lowerBound * columns, ldc: columns, accumulate: first > 0)
+  if rows == 0 {
+    fill(dweight, with: 0, count: weight.rows * columns)
+    return
+  }
+  let rowsPerBlock = min(rows, keptLogitRows(vocabulary: weight.rows))
+  let kept = ThreadContext.current.floats(.logits, count: rowsPerBlock * keptLogitStride(vocabulary: weight.rows))
+  try withUnsafeTemporaryAllocation(of: Float.self, capacity: rowsPerBlock) { buffer in
+    guard let logSumExp = buffer.baseAddress else { return }
+    for first in stride(from: 0, to: rows, by: rowsPerBlock) {
+      let count = min(rowsPerBlock, rows - first)
+      let (x, targets) = (x + first * columns, targets + first)
+      try linearLogProbForward(
+        x: x, weight: weight, targets: targets, rows: count, logProbs: logProbs + first, logSumExp: logSumExp,
+        statistics: statistics.map { $0 + first }, kept: kept, poll: poll)
+      try linearLogProbBackward(
+        dlogProbs: dlogProbs + first, x: x, weight: weight, targets: targets, logSumExp: logSumExp, rows: count,
+        dx: dx + first * columns, dweight: dweight, dweightHoldsTerms: first > 0, kept: kept, poll: poll)
     }
   }
 }

@@ -47,15 +47,15 @@ public func linearLogProbs(
   let chosen = try rowsInOrder(x, rows)
   let logProbs = try Tensor(shape: [count])
   let isFrozen = weight.tensor?.requiresGradient != true
-  if let slopes, !isFrozen, x.requiresGradient, Tensor.isRecording {
+  let records = x.requiresGradient && Tensor.isRecording
+  if let slopes, !isFrozen, records {
     return try linearLogProbs(x, weight, chosen, rows, targets, statistics, slopes)
   }
   let logSumExp = try Tensor(shape: [count])
   // Where the output layer is frozen, the gradient of each log-probability by its row is all that the backward pass will need.
-  let pull = isFrozen && x.requiresGradient && Tensor.isRecording ? try Tensor(shape: [count, columns]) : nil
+  let pull = isFrozen && records ? try Tensor(shape: [count, columns]) : nil
   let keptFloats = count * keptLogitStride(vocabulary: weight.rows)
-  let keeps = !isFrozen && x.requiresGradient && Tensor.isRecording && keptFloats <= largestKeptLogits
-  let kept = keeps ? try Tensor(shape: [keptFloats]) : nil
+  let kept = !isFrozen && records && keptFloats <= largestKeptLogits ? try Tensor(shape: [keptFloats]) : nil
   var seen = [TokenStatistics](repeating: TokenStatistics(), count: statistics == nil ? 0 : count)
   try seen.withUnsafeMutableBufferPointer { seen in
     try linearLogProbForward(
