@@ -1,6 +1,6 @@
 // The few facts about the processor that Swift cannot ask for: the width of its vectors under the -march that
-// Kernels is compiled with and the features they need, a spin-loop pause and a cache prefetch. Facts and hints only,
-// no arithmetic.
+// Kernels is compiled with and the features they need, a spin-loop pause and a cache prefetch; and the one instruction
+// of arithmetic that Swift has no word for. Every algorithm is in Swift.
 #ifndef ZS_MACHINE_H
 #define ZS_MACHINE_H
 
@@ -78,6 +78,48 @@ static inline void zs_pause(void) {}
 // The C library hides this one unless _GNU_SOURCE is set, which Swift's import of it does not do.
 int zs_sched_getaffinity(int process, unsigned long bytes, void *set) __asm__("sched_getaffinity");
 #endif
+
+// Sixteen 32-bit words: Swift's SIMD16<Int32>.
+typedef int zs_words __attribute__((ext_vector_type(16)));
+
+// sums + Σ quant · x over the four bytes of each word, quants unsigned and x signed: the instruction VPDPBUSD, which Swift has no
+// word for. Only called where `zs_has_byte_dots`; the loop is what it computes.
+static inline zs_words zs_byte_dots(zs_words sums, zs_words quants, zs_words x) {
+#if defined(__AVX512VNNI__)
+  return (zs_words)__builtin_ia32_vpdpbusd512(sums, quants, x);
+#else
+  for (int word = 0; word < 16; word++)
+    for (int shift = 0; shift < 32; shift += 8)
+      sums[word] += (int)((unsigned)quants[word] >> shift & 0xff) * (signed char)((unsigned)x[word] >> shift);
+  return sums;
+#endif
+}
+
+// The same words: tells the compiler to compute them as one vector, where it might take each lane's way apart from the others'.
+static inline zs_words zs_whole(zs_words words) {
+#if defined(__AVX512F__)
+  __asm__("" : "+v"(words));
+#endif
+  return words;
+}
+
+// Sixteen bytes: SIMD16<UInt8>.
+typedef unsigned char zs_bytes __attribute__((ext_vector_type(16)));
+
+static inline zs_bytes zs_whole_bytes(zs_bytes bytes) {
+#if defined(__AVX512F__)
+  __asm__("" : "+v"(bytes));
+#endif
+  return bytes;
+}
+
+static inline _Bool zs_has_byte_dots(void) {
+#if defined(__AVX512VNNI__)
+  return 1;
+#else
+  return 0;
+#endif
+}
 
 static inline void zs_prefetch(const void *address) { __builtin_prefetch(address, 0, 3); }
 

@@ -1,6 +1,8 @@
 // How rows of Q4_K, Q5_K and Q6_K are read in words: two vectors of sixteen words are the nibbles of a super-block of 256, and a
 // sub-block with a scale of its own is half of such a vector's lanes, or a quarter.
 
+import CMachine
+
 /// Q4_K: two vectors of words, each two runs of 32 bytes; of a run low nibbles are one sub-block, high nibbles the next.
 enum Q4KWords: WordRow {
   @inline(__always) static var blocks: Int { 1 }
@@ -34,35 +36,38 @@ enum Q4KWords: WordRow {
     even.add(eightTimes(factors[0], factors[2]), times: first.low)
     odd.add(eightTimes(factors[1], factors[3]), times: first.high)
     let second: (low: Sums, high: Sums) = nibbleSums(words(block + 80), x + 128, stride)
-    even.add(eightTimes(factors[4], factors[6]), times: second.low)
-    odd.add(eightTimes(factors[5], factors[7]), times: second.high)
+    even.add(eightTimes(factors[8], factors[10]), times: second.low)
+    odd.add(eightTimes(factors[9], factors[11]), times: second.high)
     even.add(factors, x + 256, stride)
   }
 }
 
-/// The eight scales of a Q4_K or Q5_K block, d · scale, then its eight minima, dmin · minimum.
+/// The eight scales of a Q4_K or Q5_K block, d · scale, and its eight minima, dmin · minimum, in turns of four.
+///
+/// Put together by the units for single integers, which have nothing else to do here.
 @inline(__always)
-private func factorsK(_ block: UnsafeRawPointer) -> Lanes {
+func factorsK(_ block: UnsafeRawPointer) -> Lanes {
   // Bytes 4 to 7 are scales 0 to 3 and 8 to 11 minima 0 to 3, six bits each; bytes 12 to 15 have the low four bits of the others,
   // scales below minima, and their upper two stand above the six.
-  let bytes = block.loadUnaligned(as: SIMD16<UInt8>.self)
-  @inline(__always) func lane(_ index: Int) -> Int32 { Int32(bytes[index]) }
-  let low = SIMD16<Int32>(
-    lane(4), lane(5), lane(6), lane(7), lane(12), lane(13), lane(14), lane(15), lane(8), lane(9), lane(10), lane(11), lane(12), lane(13),
-    lane(14), lane(15))
-  let high = SIMD16<Int32>(
-    0, 0, 0, 0, lane(4), lane(5), lane(6), lane(7), 0, 0, 0, 0, lane(8), lane(9), lane(10), lane(11))
-  let shifted = unsafeBitCast(low, to: SIMD16<UInt32>.self) &>> SIMD16<UInt32>(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 4, 4, 4, 4)
-  let masks = SIMD16<Int32>(63, 63, 63, 63, 15, 15, 15, 15, 63, 63, 63, 63, 15, 15, 15, 15)
-  let six = (unsafeBitCast(shifted, to: SIMD16<Int32>.self) & masks) | ((high &>> 2) & 0x30)
-  return floats(six) * eightTimes(half(block), half(block + 2))
+  let six = (block + 4).loadUnaligned(as: UInt64.self)
+  let four = UInt64((block + 12).loadUnaligned(as: UInt32.self))
+  let first = six & 0x3f3f_3f3f_3f3f_3f3f
+  let second = ((four | four &<< 28) & 0x0f0f_0f0f_0f0f_0f0f) | ((six &>> 2) & 0x3030_3030_3030_3030)
+  let bytes = zs_whole_bytes(unsafeBitCast(SIMD2(first, second), to: SIMD16<UInt8>.self))
+  let (d, minimum) = (half(block), half(block + 2))
+  return whole(floats(wideBytes(bytes)) * fourTimes(d, minimum, d, minimum))
 }
 
-/// What the minima of a Q4_K or Q5_K block are multiplied with: lanes of the scales 0, then minus the sums of its sub-blocks.
+/// The lane of the scale of a sub-block among `factorsK`; that of its minimum is four further.
+@inline(__always)
+func scaleLaneK(_ group: Int) -> Int { (group >> 2) &* 8 &+ (group & 3) }
+
+/// What the minima of a Q4_K or Q5_K block are multiplied with: in the lanes of the scales 0, then minus the sums of its sub-blocks.
 private func arrangeMinima(_ x: UnsafePointer<Float>, into out: UnsafeMutablePointer<Float>) {
   for group in 0..<8 {
-    out[group] = 0
-    out[8 &+ group] = -(Lanes(at: x + group &* 32) + Lanes(at: x + group &* 32 + 16)).total
+    let lane = scaleLaneK(group)
+    out[lane] = 0
+    out[lane &+ 4] = -(Lanes(at: x + group &* 32) + Lanes(at: x + group &* 32 + 16)).total
   }
 }
 
@@ -87,14 +92,24 @@ enum Q5KWords: WordRow {
     _ block: UnsafeRawPointer, _ x: UnsafePointer<Float>, _ stride: Int, _ even: inout Sums, _ odd: inout Sums
   ) {
     let factors = factorsK(block)
-    let high = turnedUp(block + 16)
-    let (first, second) = (words(block + 48), words(block + 112))
-    let bit: UInt32 = 0x1010_1010
-    run((first & 0x0f0f_0f0f) | masked(high, bit), x, stride, eightTimes(factors[0], factors[2]), &even)
-    run(((first &>> 4) & 0x0f0f_0f0f) | turnedDown(high, 1, mask: bit), x + 64, stride, eightTimes(factors[1], factors[3]), &odd)
-    run((second & 0x0f0f_0f0f) | turnedDown(high, 4, mask: bit), x + 128, stride, eightTimes(factors[4], factors[6]), &even)
-    run(((second &>> 4) & 0x0f0f_0f0f) | turnedDown(high, 5, mask: bit), x + 192, stride, eightTimes(factors[5], factors[7]), &odd)
+    let quants = quants(block)
+    run(quants.0, x, stride, eightTimes(factors[0], factors[2]), &even)
+    run(quants.1, x + 64, stride, eightTimes(factors[1], factors[3]), &odd)
+    run(quants.2, x + 128, stride, eightTimes(factors[8], factors[10]), &even)
+    run(quants.3, x + 192, stride, eightTimes(factors[9], factors[11]), &odd)
     even.add(factors, x + 256, stride)
+  }
+
+  /// The quants of a block, a byte each: sub-blocks 0 and 2, then 1 and 3, 4 and 6, 5 and 7.
+  @inline(__always)
+  static func quants(_ block: UnsafeRawPointer) -> (SIMD16<Int32>, SIMD16<Int32>, SIMD16<Int32>, SIMD16<Int32>) {
+    let high = turnedUp(block + 16)
+    let low = nibblesK(block + 48)
+    let bit: UInt32 = 0x1010_1010
+    return (
+      low.0 | masked(high, bit), low.1 | turnedDown(high, 1, mask: bit), low.2 | turnedDown(high, 4, mask: bit),
+      low.3 | turnedDown(high, 5, mask: bit)
+    )
   }
 
   @inline(__always)
@@ -105,6 +120,13 @@ enum Q5KWords: WordRow {
     addBytes(bytes, x, stride, to: &sums)
     total.add(scale, times: sums)
   }
+}
+
+/// The nibbles of 128 bytes, a byte each: of each half the low ones, then the high ones.
+@inline(__always)
+func nibblesK(_ bytes: UnsafeRawPointer) -> (SIMD16<Int32>, SIMD16<Int32>, SIMD16<Int32>, SIMD16<Int32>) {
+  let (first, second) = (words(bytes), words(bytes + 64))
+  return (first & 0x0f0f_0f0f, (first &>> 4) & 0x0f0f_0f0f, second & 0x0f0f_0f0f, (second &>> 4) & 0x0f0f_0f0f)
 }
 
 /// Eight words twice, the bits of each turned up by four and, the second time, by two.
@@ -149,13 +171,23 @@ enum Q6KWords: WordRow {
     _ block: UnsafeRawPointer, _ x: UnsafePointer<Float>, _ stride: Int, _ even: inout Sums, _ odd: inout Sums
   ) {
     let scales = signedBytes(block + 192) * Lanes(repeating: half(block + 208))
+    let quants = quants(block)
+    run(quants.0, x, stride, spread(scales, from: 0), &even)
+    run(quants.1, x + 80, stride, spread(scales, from: 4), &odd)
+    run(quants.2, x + 160, stride, spread(scales, from: 8), &even)
+    run(quants.3, x + 240, stride, spread(scales, from: 12), &odd)
+  }
+
+  /// The quants of a block in order, a byte each.
+  @inline(__always)
+  static func quants(_ block: UnsafeRawPointer) -> (SIMD16<Int32>, SIMD16<Int32>, SIMD16<Int32>, SIMD16<Int32>) {
+    let low = nibblesK(block)
+    let (first, second) = (turnedUp(block + 128), turnedUp(block + 160))
     let bits: UInt32 = 0x3030_3030
-    let (first, firstHigh) = (words(block), turnedUp(block + 128))
-    run((first & 0x0f0f_0f0f) | masked(firstHigh, bits), x, stride, spread(scales, from: 0), &even)
-    run(((first &>> 4) & 0x0f0f_0f0f) | turnedDown(firstHigh, 4, mask: bits), x + 80, stride, spread(scales, from: 4), &odd)
-    let (second, secondHigh) = (words(block + 64), turnedUp(block + 160))
-    run((second & 0x0f0f_0f0f) | masked(secondHigh, bits), x + 160, stride, spread(scales, from: 8), &even)
-    run(((second &>> 4) & 0x0f0f_0f0f) | turnedDown(secondHigh, 4, mask: bits), x + 240, stride, spread(scales, from: 12), &odd)
+    return (
+      low.0 | masked(first, bits), low.1 | turnedDown(first, 4, mask: bits), low.2 | masked(second, bits),
+      low.3 | turnedDown(second, 4, mask: bits)
+    )
   }
 
   @inline(__always)
@@ -166,8 +198,8 @@ enum Q6KWords: WordRow {
     addBytes(bytes, x + 16, stride, to: &sums)
     total.add(scale, times: sums)
   }
-
-  /// Lanes of `v` from `first` on, four times each.
-  @inline(__always)
-  private static func spread(_ v: Lanes, from first: Int) -> Lanes { fourTimes(v[first], v[first + 1], v[first + 2], v[first + 3]) }
 }
+
+/// Lanes of `v` from `first` on, four times each.
+@inline(__always)
+func spread(_ v: Lanes, from first: Int) -> Lanes { fourTimes(v[first], v[first + 1], v[first + 2], v[first + 3]) }

@@ -6,9 +6,6 @@
 
 import CMachine
 
-/// How far ahead a row is asked for: about a page of a mapped file, since the processor itself looks no further than the page it is in.
-private let prefetchDistance = 4096
-
 /// The sums of one vector or of several, lane by lane.
 protocol LaneSums {
   /// Nothing so far.
@@ -19,6 +16,10 @@ protocol LaneSums {
   init(at x: UnsafePointer<Float>, _ stride: Int)
   mutating func add(_ w: Lanes, _ x: UnsafePointer<Float>, _ stride: Int)
   mutating func add(_ scale: Lanes, times other: Self)
+  /// The sums of `digitDots`, whose vectors stand `stride` apart too.
+  init(digits quants: SIMD16<Int32>, _ x: UnsafePointer<Float>, _ stride: Int)
+  /// Other sums times a number for each vector.
+  mutating func add(_ other: Self, times factor: UnsafePointer<Float>, _ stride: Int)
   static func + (left: Self, right: Self) -> Self
 }
 
@@ -41,6 +42,9 @@ protocol WordRow {
 /// - Returns: Whether the weight is of such a type.
 func multiplyWords(_ weight: WeightView, _ x: UnsafePointer<Float>, count: Int, into y: UnsafeMutablePointer<Float>) -> Bool {
   switch weight.type {
+  case .q4_K where zs_has_byte_dots(): multiplyRows(Q4KDigits.self, weight, x, count: count, into: y)
+  case .q5_K where zs_has_byte_dots(): multiplyRows(Q5KDigits.self, weight, x, count: count, into: y)
+  case .q6_K where zs_has_byte_dots(): multiplyRows(Q6KDigits.self, weight, x, count: count, into: y)
   case .q8_0: multiplyRows(Q8Words.self, weight, x, count: count, into: y)
   case .q4_0: multiplyRows(Q4Words.self, weight, x, count: count, into: y)
   case .q4_K: multiplyRows(Q4KWords.self, weight, x, count: count, into: y)
@@ -56,26 +60,117 @@ private func multiplyRows<Row: WordRow>(
   _ type: Row.Type, _ weight: WeightView, _ x: UnsafePointer<Float>, count: Int, into y: UnsafeMutablePointer<Float>
 ) {
   let (columns, elements) = (weight.columns, Row.blocks &* Row.blockElements)
-  let steps = (columns + elements - 1) / elements
-  let stride = steps * Row.arranged
+  let stride = (columns + elements - 1) / elements * Row.arranged
   let operands = ThreadContext.current.floats(.operand, count: count * stride + elements)
   for vector in 0..<count {
     arrangeRow(type, x + vector * columns, columns, into: operands + vector * stride, room: operands + count * stride)
   }
-  let (rows, bytes) = (weight.rows, weight.rowBytes)
-  forEachRange(ofRows: rows, bytesPerRow: bytes) { range in
-    for row in range {
-      let from = weight.base + row &* bytes
+  let walk = RowWalk(type, columns: columns, bytesPerRow: weight.rowBytes, vectors: min(count, 4))
+  let rows = weight.rows
+  forEachRange(ofRows: rows, bytesPerRow: weight.rowBytes) { range in
+    for first in Swift.stride(from: range.lowerBound, to: range.upperBound, by: walk.rowsAtOnce) {
+      let group = first..<min(first &+ walk.rowsAtOnce, range.upperBound)
+      let from = weight.base + first &* weight.rowBytes
       var vector = 0
       while vector &+ 4 <= count {
-        let sums = rowSums(type, FourVectors.self, from, columns, operands + vector &* stride, stride).totals
-        for index in 0..<4 { y[(vector &+ index) &* rows &+ row] = sums[index] }
+        walk.forEachSum(type, FourVectors.self, from, group.count, operands + vector &* stride, stride) { row, sums in
+          let totals = sums.totals
+          for index in 0..<4 { y[(vector &+ index) &* rows &+ first &+ row] = totals[index] }
+        }
         vector &+= 4
       }
       while vector < count {
-        y[vector &* rows &+ row] = rowSums(type, OneVector.self, from, columns, operands + vector &* stride, stride).a.total
+        walk.forEachSum(type, OneVector.self, from, group.count, operands + vector &* stride, stride) { row, sums in
+          y[vector &* rows &+ first &+ row] = sums.a.total
+        }
         vector &+= 1
       }
+    }
+  }
+}
+
+/// The order in which rows are read: one after the other as long as x lies in the first-level cache beside them; else some rows at
+/// once, a stretch of each in turn, while a stretch of x lies there. A row's sums are the same in either.
+private struct RowWalk {
+  let rowsAtOnce: Int
+  private let bytesPerRow: Int
+  private let wholeSteps: Int
+  /// Blocks of the last step, where it has fewer than the others.
+  private let lastBlocks: Int
+  private let stepsPerStretch: Int
+  /// How far ahead memory is asked for: two pages of a mapped file, since the processor itself looks no further than the page it is
+  /// in, or as far as the rows that come after these.
+  private let distance: Int
+
+  init<Row: WordRow>(_ type: Row.Type, columns: Int, bytesPerRow: Int, vectors: Int) {
+    let elements = Row.blocks &* Row.blockElements
+    let room = max((16 << 10) / (vectors * Row.arranged * 4), 1)
+    self.bytesPerRow = bytesPerRow
+    wholeSteps = columns / elements
+    lastBlocks = columns % elements / Row.blockElements
+    // All of x may take some more than a stretch of it, since then it is never read anew.
+    let isLong = wholeSteps > room * 3 / 2
+    stepsPerStretch = isLong ? room : wholeSteps &+ 1
+    rowsAtOnce = isLong ? 8 : 1
+    distance = isLong ? 8 &* bytesPerRow : 8192
+  }
+
+  /// Gives `body` the sums of each of `count` rows, at most `rowsAtOnce`.
+  @inline(__always)
+  func forEachSum<Row: WordRow, Sums: LaneSums>(
+    _ type: Row.Type, _ kind: Sums.Type, _ base: UnsafeRawPointer, _ count: Int, _ x: UnsafePointer<Float>, _ stride: Int,
+    _ body: (_ row: Int, Sums) -> Void
+  ) {
+    if rowsAtOnce == 1 {
+      var sums = (even: Sums(), odd: Sums())
+      add(type, base, 0..<wholeSteps, x, stride, to: &sums)
+      if lastBlocks > 0 { addLast(type, base, x, stride, to: &sums) }
+      return body(0, sums.even + sums.odd)
+    }
+    withUnsafeTemporaryAllocation(of: (even: Sums, odd: Sums).self, capacity: 8) { sums in
+      for row in 0..<count { sums[row] = (Sums(), Sums()) }
+      var step = 0
+      while step < wholeSteps {
+        let end = min(step &+ stepsPerStretch, wholeSteps)
+        for row in 0..<count { add(type, base + row &* bytesPerRow, step..<end, x, stride, to: &sums[row]) }
+        step = end
+      }
+      for row in 0..<count {
+        if lastBlocks > 0 { addLast(type, base + row &* bytesPerRow, x, stride, to: &sums[row]) }
+        body(row, sums[row].even + sums[row].odd)
+      }
+    }
+  }
+
+  /// Adds some steps of a row to its sums.
+  @inline(__always)
+  private func add<Row: WordRow, Sums: LaneSums>(
+    _ type: Row.Type, _ row: UnsafeRawPointer, _ steps: Range<Int>, _ x: UnsafePointer<Float>, _ stride: Int,
+    to sums: inout (even: Sums, odd: Sums)
+  ) {
+    var (even, odd) = sums
+    for step in steps {
+      let from = row + step &* (Row.blocks &* Row.blockBytes)
+      // Into the second-level cache: a third more bandwidth than into the first, which has too few places to wait in. What lies behind
+      // the weights is never read by it.
+      for offset in Swift.stride(from: 0, to: Row.blocks &* Row.blockBytes, by: 64) { zs_prefetch_far(from + (distance &+ offset)) }
+      Row.add(from, x + step &* Row.arranged, stride, &even, &odd)
+    }
+    sums = (even, odd)
+  }
+
+  /// Adds the last step.
+  ///
+  /// What lies behind the row may be the end of the file: it is read from a copy with blocks of zeros behind it.
+  @inline(__always)
+  private func addLast<Row: WordRow, Sums: LaneSums>(
+    _ type: Row.Type, _ row: UnsafeRawPointer, _ x: UnsafePointer<Float>, _ stride: Int, to sums: inout (even: Sums, odd: Sums)
+  ) {
+    var last = (SIMD64<UInt8>(), SIMD16<UInt8>())
+    withUnsafeMutableBytes(of: &last) { copy in
+      guard let base = copy.baseAddress else { return }
+      base.copyMemory(from: row + wholeSteps &* (Row.blocks &* Row.blockBytes), byteCount: lastBlocks &* Row.blockBytes)
+      Row.add(UnsafeRawPointer(base), x + wholeSteps &* Row.arranged, stride, &sums.even, &sums.odd)
     }
   }
 }
@@ -97,43 +192,6 @@ private func arrangeRow<Row: WordRow>(
   Row.arrange(room, into: out + whole &* Row.arranged)
 }
 
-/// The sums of a row, both chains together.
-@inline(__always)
-private func rowSums<Row: WordRow, Sums: LaneSums>(
-  _ type: Row.Type, _ kind: Sums.Type, _ row: UnsafeRawPointer, _ columns: Int, _ x: UnsafePointer<Float>, _ stride: Int
-) -> Sums {
-  let elements = Row.blocks &* Row.blockElements
-  let whole = columns / elements
-  var (even, odd) = (Sums(), Sums())
-  if Row.blocks == 1 {
-    for step in 0..<whole {
-      let from = row + step &* Row.blockBytes
-      prefetch(type, from)
-      Row.add(from, x + step &* Row.arranged, stride, &even, &odd)
-    }
-    return even + odd
-  }
-  // What lies behind the row may be the end of the file: the last blocks are read from a copy with blocks of zeros behind them.
-  var last = (SIMD64<UInt8>(), SIMD16<UInt8>())
-  withUnsafeMutableBytes(of: &last) { copy in
-    guard let base = copy.baseAddress else { return }
-    let rest = columns % elements / Row.blockElements
-    if rest > 0 { base.copyMemory(from: row + whole &* (Row.blocks &* Row.blockBytes), byteCount: rest &* Row.blockBytes) }
-    for step in 0..<(rest > 0 ? whole &+ 1 : whole) {
-      let from = step < whole ? row + step &* (Row.blocks &* Row.blockBytes) : UnsafeRawPointer(base)
-      prefetch(type, from)
-      Row.add(from, x + step &* Row.arranged, stride, &even, &odd)
-    }
-  }
-  return even + odd
-}
-
-/// Asks for the memory of a later step; what lies behind the weights is never read by it.
-@inline(__always)
-private func prefetch<Row: WordRow>(_ type: Row.Type, _ step: UnsafeRawPointer) {
-  for offset in Swift.stride(from: 0, to: Row.blocks &* Row.blockBytes, by: 64) { zs_prefetch(step + (prefetchDistance &+ offset)) }
-}
-
 /// One vector.
 struct OneVector: LaneSums {
   var a: Lanes
@@ -143,6 +201,10 @@ struct OneVector: LaneSums {
   @inline(__always) init(at x: UnsafePointer<Float>, _ stride: Int) { a = Lanes(at: x) }
   @inline(__always) mutating func add(_ w: Lanes, _ x: UnsafePointer<Float>, _ stride: Int) { a.addProduct(w, Lanes(at: x)) }
   @inline(__always) mutating func add(_ scale: Lanes, times other: OneVector) { a.addProduct(scale, other.a) }
+  @inline(__always) init(digits quants: SIMD16<Int32>, _ x: UnsafePointer<Float>, _ stride: Int) { a = digitDots(quants, x) }
+  @inline(__always) mutating func add(_ other: OneVector, times factor: UnsafePointer<Float>, _ stride: Int) {
+    a.addProduct(other.a, Lanes(repeating: factor[0]))
+  }
   @inline(__always) static func + (left: OneVector, right: OneVector) -> OneVector { OneVector(left.a + right.a) }
 }
 
@@ -181,6 +243,20 @@ struct FourVectors: LaneSums {
     b.addProduct(scale, other.b)
     c.addProduct(scale, other.c)
     d.addProduct(scale, other.d)
+  }
+
+  @inline(__always) init(digits quants: SIMD16<Int32>, _ x: UnsafePointer<Float>, _ stride: Int) {
+    a = digitDots(quants, x)
+    b = digitDots(quants, x + stride)
+    c = digitDots(quants, x + 2 &* stride)
+    d = digitDots(quants, x + 3 &* stride)
+  }
+
+  @inline(__always) mutating func add(_ other: FourVectors, times factor: UnsafePointer<Float>, _ stride: Int) {
+    a.addProduct(other.a, Lanes(repeating: factor[0]))
+    b.addProduct(other.b, Lanes(repeating: factor[stride]))
+    c.addProduct(other.c, Lanes(repeating: factor[2 &* stride]))
+    d.addProduct(other.d, Lanes(repeating: factor[3 &* stride]))
   }
 
   @inline(__always) static func + (left: FourVectors, right: FourVectors) -> FourVectors {
