@@ -89,8 +89,10 @@ private func multiplyRows<Row: WordRow>(
   }
 }
 
-/// The order in which rows are read: one after the other as long as x lies in the first-level cache beside them; else some rows at
-/// once, a stretch of each in turn, while a stretch of x lies there. A row's sums are the same in either.
+/// The order in which rows are read.
+///
+/// One after the other as long as x lies in the first-level cache beside them; else some rows at once, a stretch of each in turn,
+/// while a stretch of x lies there. A row's sums are the same in either.
 private struct RowWalk {
   let rowsAtOnce: Int
   private let bytesPerRow: Int
