@@ -17,14 +17,20 @@ public enum FileContents {
     guard descriptor >= 0 else { throw FormatError.system("open", path, code: errno) }
     defer { close(descriptor) }
     let size = try plainFileSize(descriptor, path)
-    return try [UInt8](unsafeUninitializedCapacity: size) { buffer, count in
+    var bytes = try [UInt8](unsafeUninitializedCapacity: size) { buffer, count in
       while count < size {
-        let found = readBytes(descriptor, buffer.baseAddress.map { $0 + count }, size - count)
-        if found < 0, errno == EINTR { continue }
-        guard found >= 0 else { throw FormatError.system("read", path, code: errno) }
+        let found = try readBytes(descriptor, buffer.baseAddress.map { $0 + count }, size - count, path)
         if found == 0 { return }
         count += found
       }
+    }
+    guard size == 0 else { return bytes }
+    // Files that the system makes up as they are read, as in /proc, say that they are empty.
+    var page = [UInt8](repeating: 0, count: 1 << 16)
+    while true {
+      let found = try page.withUnsafeMutableBufferPointer { try readBytes(descriptor, $0.baseAddress, $0.count, path) }
+      if found == 0 { return bytes }
+      bytes += page[..<found]
     }
   }
 
@@ -43,7 +49,11 @@ func plainFileSize(_ descriptor: Int32, _ path: String) throws -> Int {
   return Int(status.st_size)
 }
 
-/// `read` of the system, which `FileContents.read` hides.
-private func readBytes(_ descriptor: Int32, _ target: UnsafeMutablePointer<UInt8>?, _ count: Int) -> Int {
-  read(descriptor, target, count)
+/// `read` of the system, begun again where a signal ended it; 0 at the end.
+private func readBytes(_ descriptor: Int32, _ target: UnsafeMutablePointer<UInt8>?, _ count: Int, _ path: String) throws -> Int {
+  while true {
+    let found = read(descriptor, target, count)
+    if found >= 0 { return found }
+    guard errno == EINTR else { throw FormatError.system("read", path, code: errno) }
+  }
 }

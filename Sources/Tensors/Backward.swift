@@ -88,7 +88,7 @@ public final class BackwardPass {
   public func gradient(_ input: Int) throws -> Tensor {
     let key = ObjectIdentifier(inputs[input])
     if let gradient = table.gradients[key] { return gradient }
-    let gradient = try Tensor.zeros(inputs[input].shape)
+    let gradient = try Tensor.zeros(inputs[input].shape, lasting: table.targets.contains(key))
     if table.needed.contains(key) { table.gradients[key] = gradient }
     return gradient
   }
@@ -99,7 +99,7 @@ public final class BackwardPass {
   public func gradientToCompute(_ input: Int) throws -> (tensor: Tensor, holdsTerms: Bool) {
     let key = ObjectIdentifier(inputs[input])
     if let gradient = table.gradients[key] { return (gradient, true) }
-    let gradient = try Tensor(shape: inputs[input].shape)
+    let gradient = try Tensor(shape: inputs[input].shape, lasting: table.targets.contains(key))
     if table.needed.contains(key) { table.gradients[key] = gradient }
     return (gradient, false)
   }
@@ -120,6 +120,13 @@ public final class BackwardPass {
 final class GradientTable {
   var gradients: [ObjectIdentifier: Tensor] = [:]
   var needed: Set<ObjectIdentifier> = []
+  /// What is asked for: gradients that live on when the others are done with.
+  let targets: Set<ObjectIdentifier>
+
+  init(targets: Set<ObjectIdentifier>) {
+    self.targets = targets
+    needed = targets
+  }
 }
 
 /// Gradients of a loss with respect to tensors it was computed from.
@@ -153,8 +160,7 @@ func backpropagate(
   }
   let targetKeys = Set(targets.map { ObjectIdentifier($0) })
   let steps = recordedSteps(before: output, stoppingAt: stoppingAtTargets ? targetKeys : [])
-  let table = GradientTable()
-  table.needed = targetKeys
+  let table = GradientTable(targets: targetKeys)
   for (target, sum) in zip(targets, sums) { table.gradients[ObjectIdentifier(target)] = sum }
   for tensor in steps {  // oldest first: need spreads from the targets to what was made of them
     if let node = tensor.node, node.inputs.contains(where: { table.needed.contains(ObjectIdentifier($0)) }) {

@@ -22,8 +22,10 @@ public final class Storage: @unchecked Sendable {
   private let block: Arena.Block
 
   /// Takes a block of `count` elements, not initialised.
-  public init(count: Int) throws {
-    block = try Arena.shared.take(elements: count)
+  ///
+  /// - Parameter lasting: It will be kept for long: no larger block is taken that others would soon want back.
+  public init(count: Int, lasting: Bool = false) throws {
+    block = try Arena.shared.take(elements: count, lasting: lasting)
     base = block.address.assumingMemoryBound(to: Float.self)
     self.count = count
   }
@@ -104,7 +106,7 @@ public final class Arena: Sendable {
 
   // MARK: Taking and giving
 
-  func take(elements: Int) throws -> Block {
+  func take(elements: Int, lasting: Bool = false) throws -> Block {
     let (bytes, overflow) = max(1, elements).multipliedReportingOverflow(by: MemoryLayout<Float>.stride)
     guard !overflow, elements >= 0, bytes <= Arena.largestBytes else {
       throw TensorError("\(elements) elements are more than memory can hold")
@@ -113,7 +115,7 @@ public final class Arena: Sendable {
     return try state.withLock { state in
       let block: Block
       // A larger block serves as well: batches of other lengths than the last need no second set of memory.
-      let near = sizeClass..<min(Arena.classCount, sizeClass + Arena.nearClasses)
+      let near = sizeClass..<min(Arena.classCount, sizeClass + (lasting ? 1 : Arena.nearClasses))
       if let found = near.first(where: { !state.free[$0].isEmpty }), let reused = state.free[found].popLast() {
         state.usage.cached -= Arena.classBytes(found)
         block = Block(address: reused, sizeClass: found)

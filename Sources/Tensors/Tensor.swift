@@ -23,12 +23,14 @@ public final class Tensor: @unchecked Sendable {
   var node: Node?
 
   /// A tensor whose elements are not initialised.
-  public init(shape: [Int]) throws {
+  ///
+  /// - Parameter lasting: It will be kept for long, as moments and gradients are: it takes no memory larger than it needs.
+  public init(shape: [Int], lasting: Bool = false) throws {
     self.shape = shape
     count = try Shape.count(shape)
     offset = 0
     do {
-      storage = try Storage(count: count)
+      storage = try Storage(count: count, lasting: lasting)
     } catch let error as TensorError {
       throw TensorError("a tensor of shape \(Shape.text(shape)): \(error.message)", hint: error.hint)
     }
@@ -79,19 +81,19 @@ public final class Tensor: @unchecked Sendable {
   }
 
   /// A copy in memory of its own, off the tape.
-  public func copied() throws -> Tensor {
-    let result = try Tensor(shape: shape)
+  public func copied(lasting: Bool = false) throws -> Tensor {
+    let result = try Tensor(shape: shape, lasting: lasting)
     result.pointer.update(from: pointer, count: count)
     result.isMask = isMask
     return result
   }
 
   /// A tensor of zeros.
-  public static func zeros(_ shape: [Int]) throws -> Tensor { try full(shape, 0) }
+  public static func zeros(_ shape: [Int], lasting: Bool = false) throws -> Tensor { try full(shape, 0, lasting: lasting) }
 
   /// A tensor of one value.
-  public static func full(_ shape: [Int], _ value: Float) throws -> Tensor {
-    let result = try Tensor(shape: shape)
+  public static func full(_ shape: [Int], _ value: Float, lasting: Bool = false) throws -> Tensor {
+    let result = try Tensor(shape: shape, lasting: lasting)
     fill(result.pointer, with: value, count: result.count)
     return result
   }

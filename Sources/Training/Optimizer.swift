@@ -26,7 +26,7 @@ package final class Optimizer {
     self.parameters = parameters.map(\.tensor)
     decays = parameters.map { Optimizer.decays($0.name) }
     moments = try parameters.map { _, tensor in
-      Moments(first: try .zeros(tensor.shape), second: kind == .sgd ? nil : try .zeros(tensor.shape))
+      Moments(first: try .zeros(tensor.shape, lasting: true), second: kind == .sgd ? nil : try .zeros(tensor.shape, lasting: true))
     }
   }
 

@@ -28,8 +28,19 @@ extension RunPlan {
     let most = max(2, min(widest.tokens, c.maxPositionEmbeddings))
     let tokens = max(2, min(most, max(64, Int(budget / (6 * max(perLayer, 1))))))
     let scored = max(1, min(tokens - 1, max(16, Int(budget / (8 * Double(c.vocabularySize * c.hiddenSize))))))
-    let own = try pieces(policy, tokens: tokens, scored: scored, records: true)
-    let other = try reference.map { try pieces($0.adapters.isEmpty ? $0 : $0.base ?? $0, tokens: tokens, scored: scored, records: false) }
+    func measure(_ model: LanguageModel, records: Bool) throws -> (layer: Double, scored: Double) {
+      var found = try pieces(model, tokens: tokens, scored: scored, records: records)
+      if tokens < most {
+        // Few tokens pay more than their part of what a pass costs whatever its length: unpacking weights, packing them for products.
+        let more = min(most, 5 * tokens / 2)
+        let longer = try pieces(model, tokens: more, scored: 1, records: records).layer
+        let perToken = max(0, longer * Double(more) - found.layer * Double(tokens)) / Double(more - tokens)
+        found.layer = perToken + max(0, longer - perToken) * Double(more) / Double(most)
+      }
+      return found
+    }
+    let own = try measure(policy, records: true)
+    let other = try reference.map { try measure($0.adapters.isEmpty ? $0 : $0.base ?? $0, records: false) }
     return RunRate(
       tokenAndLayer: own.layer, scoredToken: own.scored, referenceTokenAndLayer: other?.layer ?? 0,
       referenceScoredToken: other?.scored ?? 0, parameter: try parameterSeconds(policy))

@@ -23,7 +23,7 @@ struct Snapshot {
   /// Gigabytes take a while to copy, and nothing has changed before all is copied.
   private static func copy(_ tensor: Tensor) throws -> Tensor {
     try SafePoint.pass()
-    return try tensor.copied()
+    return try tensor.copied(lasting: true)
   }
 
   /// What a snapshot of this loop takes.

@@ -91,6 +91,26 @@ final class TapeTests: XCTestCase {
     for size in [1, 15, 16, 17, 31, 33, 1 << 20] { XCTAssertEqual(UInt(bitPattern: try Tensor.zeros([size]).pointer) % 64, 0) }
   }
 
+  /// What lives on takes no block that is several times too large; what is done with soon may.
+  func testLastingTensorsTakeBlocksOfTheirSize() throws {
+    for lasting in [false, true] {
+      Arena.shared.trim()
+      _ = try Tensor.zeros([300_000])
+      let before = Arena.shared.usage
+      let held = try Tensor.zeros([100_000], lasting: lasting)
+      XCTAssertEqual(Arena.shared.usage.systemAllocations - before.systemAllocations, lasting ? 1 : 0)
+      withExtendedLifetime(held) {}
+    }
+    let x = try Tensor(parameter: [300, 300], values: [Float](repeating: 0.5, count: 90_000))
+    Arena.shared.trim()
+    // Freed in the middle of the way back, as activations are.
+    _ = try Tensor.zeros([330_000])
+    let live = Arena.shared.usage.live
+    let gradient = try gradients(of: x.sum(), with: [x])
+    XCTAssertLessThan(Arena.shared.usage.live - live, 90_000 * 4 * 3 / 2)
+    withExtendedLifetime(gradient) {}
+  }
+
   func testRandomSource() throws {
     // Known answer of Philox4x32-10 for an all-zero counter and key, from the authors' Random123 kat_vectors.
     let words = RandomSource.block(key: 0, counter: 0, domain: 0)
