@@ -28,10 +28,14 @@ public func swigluForward(gate: UnsafePointer<Float>, up: UnsafePointer<Float>, 
   }
 }
 
-/// Gradients of `swigluForward`, added into `dgate` and `dup`.
+/// Gradients of `swigluForward`.
+///
+/// - Parameters:
+///   - addsToGate: Whether `dgate` holds terms that stay; if not, it is only written.
+///   - addsToUp: The same of `dup`.
 public func swigluBackward(
   dout: UnsafePointer<Float>, gate: UnsafePointer<Float>, up: UnsafePointer<Float>,
-  dgate: UnsafeMutablePointer<Float>, dup: UnsafeMutablePointer<Float>, count: Int
+  dgate: UnsafeMutablePointer<Float>, dup: UnsafeMutablePointer<Float>, count: Int, addsToGate: Bool = true, addsToUp: Bool = true
 ) {
   ThreadPool.shared.forEachRange(of: count, grain: elementGrain) { range in
     let dout = dout + range.lowerBound
@@ -43,14 +47,14 @@ public func swigluBackward(
       let g = Lanes(at: gate + index)
       let d = Lanes(at: dout + index)
       let (dg, du) = swigluGradients(d, g, Lanes(at: up + index))
-      (Lanes(at: dgate + index) + dg).write(to: dgate + index)
-      (Lanes(at: dup + index) + du).write(to: dup + index)
+      (addsToGate ? Lanes(at: dgate + index) + dg : dg).write(to: dgate + index)
+      (addsToUp ? Lanes(at: dup + index) + du : du).write(to: dup + index)
     } rest: { start, lanes in
       let g = Lanes(at: gate + start, count: lanes)
       let d = Lanes(at: dout + start, count: lanes)
       let (dg, du) = swigluGradients(d, g, Lanes(at: up + start, count: lanes))
-      (Lanes(at: dgate + start, count: lanes) + dg).write(to: dgate + start, count: lanes)
-      (Lanes(at: dup + start, count: lanes) + du).write(to: dup + start, count: lanes)
+      (addsToGate ? Lanes(at: dgate + start, count: lanes) + dg : dg).write(to: dgate + start, count: lanes)
+      (addsToUp ? Lanes(at: dup + start, count: lanes) + du : du).write(to: dup + start, count: lanes)
     }
   }
 }

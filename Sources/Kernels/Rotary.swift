@@ -47,13 +47,17 @@ public func rotaryForward(
   rotaryForward(x: x, out: x, positions: positions, shape: shape, table: table, layout: layout)
 }
 
-/// Gradient of `rotaryForward`, added into `dx`: `dout` turned back.
+/// Gradient of `rotaryForward`: `dout` turned back.
+///
+/// - Parameter adds: Whether `dx` holds terms that stay; if not, it is only written.
 public func rotaryBackward(
   dout: UnsafePointer<Float>, dx: UnsafeMutablePointer<Float>, positions: UnsafePointer<Int32>, shape: RotaryShape,
-  table: RotaryTable, layout: RotaryLayout
+  table: RotaryTable, layout: RotaryLayout, adds: Bool = true
 ) {
   forEachHead(shape, positions, table) { offset, cosines, sines in
-    turn(dout + offset, dx + offset, cosines, sines, table.headDimension / 2, layout, back: true) { old, turned in old + turned }
+    turn(dout + offset, dx + offset, cosines, sines, table.headDimension / 2, layout, back: true) { old, turned in
+      adds ? old + turned : turned
+    }
   }
 }
 

@@ -86,10 +86,12 @@ public func swiglu(_ gate: Tensor, _ up: Tensor) throws -> Tensor {
   swigluForward(gate: gate.pointer, up: up.pointer, out: output.pointer, count: gate.count)
   return Tensor.record("swiglu", output: output, inputs: [gate, up]) { pass in
     // Where only one of the two is wanted the other's gradient goes to memory that nobody reads.
-    let dgate = try pass.gradient(0)
-    let dup = try pass.gradient(1)
+    let (dgate, addsToGate) = try pass.gradientToCompute(0)
+    // The second may be the first: gate and up one tensor.
+    let (dup, addsToUp) = try pass.gradientToCompute(1)
     swigluBackward(
-      dout: pass.dout.pointer, gate: gate.pointer, up: up.pointer, dgate: dgate.pointer, dup: dup.pointer, count: gate.count)
+      dout: pass.dout.pointer, gate: gate.pointer, up: up.pointer, dgate: dgate.pointer, dup: dup.pointer, count: gate.count,
+      addsToGate: addsToGate, addsToUp: addsToUp)
   }
 }
 
@@ -114,7 +116,8 @@ public func rotary(
   let output = inPlace ? x.detached() : try Tensor(shape: x.shape)
   rotaryForward(x: x.pointer, out: output.pointer, positions: positions, shape: shape, table: table, layout: layout)
   return Tensor.record("rotary", output: output, inputs: [x]) { pass in
-    let dx = try pass.gradient(0)
-    rotaryBackward(dout: pass.dout.pointer, dx: dx.pointer, positions: positions, shape: shape, table: table, layout: layout)
+    let (dx, holdsTerms) = try pass.gradientToCompute(0)
+    rotaryBackward(
+      dout: pass.dout.pointer, dx: dx.pointer, positions: positions, shape: shape, table: table, layout: layout, adds: holdsTerms)
   }
 }

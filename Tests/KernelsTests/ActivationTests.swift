@@ -53,6 +53,16 @@ final class ActivationTests: XCTestCase {
       }
       expectClose(dgate, zip(slope(1, 0), zero).map { $0 + $1 + 1 }, "dgate \(count)")
       expectClose(dup, slope(0, 1).map { $0 + 2 }, "dup \(count)")
+      // Where nothing is added to, what stood there does not matter.
+      let added = (dgate, dup)
+      for (addsToGate, addsToUp) in [(false, false), (true, false), (false, true)] {
+        dgate = [Float](repeating: addsToGate ? 1 : .nan, count: count)
+        dup = [Float](repeating: addsToUp ? 2 : .nan, count: count)
+        swigluBackward(
+          dout: dout, gate: gate, up: up, dgate: &dgate, dup: &dup, count: count, addsToGate: addsToGate, addsToUp: addsToUp)
+        expectClose(dgate, added.0.map { Double($0) - (addsToGate ? 0 : 1) }, absolute: 1e-5, relative: 1e-6, "dgate \(count)")
+        expectClose(dup, added.1.map { Double($0) - (addsToUp ? 0 : 2) }, absolute: 1e-5, relative: 1e-6, "dup \(count)")
+      }
     }
   }
 

@@ -58,6 +58,9 @@ final class NormalizationTests: XCTestCase {
         expectClose(out, expected, absolute: 1e-6, relative: 1e-6, "\(layout) \(dimension)")
         var dx = [Float](repeating: 1, count: x.count)
         rotaryBackward(dout: dout, dx: &dx, positions: positions, shape: shape, table: table, layout: layout)
+        var written = [Float](repeating: .nan, count: x.count)
+        rotaryBackward(dout: dout, dx: &written, positions: positions, shape: shape, table: table, layout: layout, adds: false)
+        expectClose(written, dx.map { Double($0) - 1 }, absolute: 1e-6, relative: 1e-6, "written, \(layout) \(dimension)")
         // The map is linear: <dout, R x> = <Rᵀ dout, x>.
         let left = zip(dout, out).reduce(0) { $0 + Double($1.0) * Double($1.1) }
         let right = zip(dx, x).reduce(0) { $0 + Double($1.0 - 1) * Double($1.1) }
