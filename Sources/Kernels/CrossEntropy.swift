@@ -19,6 +19,9 @@ private let tokensPerTile = 2048
 /// Rows per block: a tile of logits takes at most 8 MB.
 private let rowsPerBlock = 1024
 
+/// Logits that are in memory at a time where none are kept.
+public func logitTileFloats(rows: Int, vocabulary: Int) -> Int { min(rows, rowsPerBlock) * min(vocabulary, tokensPerTile) }
+
 /// log p(target) of each row under softmax(x · weightᵀ).
 ///
 /// - Parameters:

@@ -45,6 +45,9 @@ public func gemmPlain(
   product.compute()
 }
 
+/// Floats that a product with `rows` rows and `depth` columns on its left keeps a copy of.
+public func packedLeftFloats(rows: Int, depth: Int) -> Int { min(rows, Product.rowsPerPass(depth: depth)) * depth }
+
 extension WeightView {
   /// The elements themselves where they are aligned floats.
   var floats: UnsafePointer<Float>? {
@@ -70,13 +73,16 @@ private struct Product {
   /// The most floats of A that are packed at a time, unless a chunk of 768 rows is more.
   private static let largestLeft = 4 << 20
 
+  /// Rows of A that are packed at a time.
+  static func rowsPerPass(depth: Int) -> Int { max(768, largestLeft / max(1, depth)) / tileRows * tileRows }
+
   func compute() {
     if m <= 0 || n <= 0 { return }
     if k <= 0 {
       if !accumulate { for row in 0..<m { (c + row * ldc).update(repeating: 0, count: n) } }
       return
     }
-    let rowsPerPass = max(768, Self.largestLeft / k) / tileRows * tileRows
+    let rowsPerPass = Self.rowsPerPass(depth: k)
     for first in stride(from: 0, to: m, by: rowsPerPass) {
       computeRows(first..<min(first + rowsPerPass, m))
     }

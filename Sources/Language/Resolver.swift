@@ -433,12 +433,13 @@ final class Resolver {
     let outerLoops = loopDepth
     loopDepth = 0
     for parameter in function.parameters {
+      // A default knows the parameters before its own.
+      if let value = parameter.defaultValue { visit(value) }
       let variable = inner.declare(parameter.name.text)
       variable.isDefined = true
       variable.isAssigned = true
       variable.bindingSpan = parameter.name.span
       parameter.name.variable = variable
-      if let value = parameter.defaultValue { visit(value) }
     }
     switch function.body {
     case .expression(let value):

@@ -145,9 +145,9 @@ extension Configuration {
 
   /// What kernels keep for themselves in a pass: packed operands, a tile of logits or all logits of a block of rows.
   public func scratchBytes(_ pass: PassShape, keepsLogits: Bool, threads: Int) -> Int {
-    let packed = min(4 << 20, pass.tokens * max(hiddenSize, queryWidth, intermediateSize))
+    let packed = [hiddenSize, queryWidth, intermediateSize].map { packedLeftFloats(rows: pass.tokens, depth: $0) }.max() ?? 0
     let kept = min(keptLogitRows(vocabulary: vocabularySize), pass.scored) * vocabularySize
-    let logits = keepsLogits ? kept : min(1024, pass.scored) * min(2048, vocabularySize)
+    let logits = keepsLogits ? kept : logitTileFloats(rows: pass.scored, vocabulary: vocabularySize)
     return 4 * (packed + logits) + threads << 20
   }
 }
