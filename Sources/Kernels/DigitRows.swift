@@ -94,10 +94,17 @@ private func lowBytes(_ v: SIMD16<Int32>) -> SIMD16<UInt8> {
     lane(14), lane(15))
 }
 
-/// Q4_K and Q5_K: four vectors of two sub-blocks each, of whose order `arrange` knows.
-private enum MinimumDigits {
+/// Q4_K and Q5_K: four vectors of two sub-blocks each, of whose order `arrange` knows; they differ in where quants lie.
+private protocol MinimumDigits: WordRow {
+  /// The quants of a block, a byte each: sub-blocks 0 and 2, then 1 and 3, 4 and 6, 5 and 7.
+  static func quants(_ block: UnsafeRawPointer) -> (SIMD16<Int32>, SIMD16<Int32>, SIMD16<Int32>, SIMD16<Int32>)
+}
+
+extension MinimumDigits {
+  @inline(__always) static var blocks: Int { 1 }
+  @inline(__always) static var blockElements: Int { 256 }
   // Four vectors of digits, the sums of the sub-blocks for the minima, the step.
-  static var arranged: Int { 4 &* digitFloats &+ 32 }
+  @inline(__always) static var arranged: Int { 4 &* digitFloats &+ 32 }
 
   static func arrange(_ x: UnsafePointer<Float>, into out: UnsafeMutablePointer<Float>) {
     let scale = DigitScale(x, count: 256)
@@ -114,54 +121,35 @@ private enum MinimumDigits {
     out[208] = scale.step
   }
 
-  /// Adds a block whose quants are the four vectors.
   @inline(__always)
   static func add<Sums: LaneSums>(
-    _ block: UnsafeRawPointer, _ quants: (SIMD16<Int32>, SIMD16<Int32>, SIMD16<Int32>, SIMD16<Int32>), _ x: UnsafePointer<Float>,
-    _ stride: Int, _ total: inout Sums
+    _ block: UnsafeRawPointer, _ x: UnsafePointer<Float>, _ stride: Int, _ even: inout Sums, _ odd: inout Sums
   ) {
     let factors = factorsK(block)
+    let quants = quants(block)
     var sums = Sums(factors, x + 192, stride)
     sums.add(eightTimes(factors[0], factors[2]), times: Sums(digits: quants.0, x, stride))
     sums.add(eightTimes(factors[1], factors[3]), times: Sums(digits: quants.1, x + digitFloats, stride))
     sums.add(eightTimes(factors[8], factors[10]), times: Sums(digits: quants.2, x + 2 &* digitFloats, stride))
     sums.add(eightTimes(factors[9], factors[11]), times: Sums(digits: quants.3, x + 3 &* digitFloats, stride))
-    total.add(sums, times: x + 208, stride)
+    even.add(sums, times: x + 208, stride)
   }
 }
 
 /// Q4_K.
-enum Q4KDigits: WordRow {
-  @inline(__always) static var blocks: Int { 1 }
-  @inline(__always) static var blockElements: Int { 256 }
+enum Q4KDigits: MinimumDigits {
   @inline(__always) static var blockBytes: Int { 144 }
-  @inline(__always) static var arranged: Int { MinimumDigits.arranged }
-
-  static func arrange(_ x: UnsafePointer<Float>, into out: UnsafeMutablePointer<Float>) { MinimumDigits.arrange(x, into: out) }
 
   @inline(__always)
-  static func add<Sums: LaneSums>(
-    _ block: UnsafeRawPointer, _ x: UnsafePointer<Float>, _ stride: Int, _ even: inout Sums, _ odd: inout Sums
-  ) {
-    MinimumDigits.add(block, nibblesK(block + 16), x, stride, &even)
-  }
+  static func quants(_ block: UnsafeRawPointer) -> (SIMD16<Int32>, SIMD16<Int32>, SIMD16<Int32>, SIMD16<Int32>) { nibblesK(block + 16) }
 }
 
 /// Q5_K.
-enum Q5KDigits: WordRow {
-  @inline(__always) static var blocks: Int { 1 }
-  @inline(__always) static var blockElements: Int { 256 }
+enum Q5KDigits: MinimumDigits {
   @inline(__always) static var blockBytes: Int { 176 }
-  @inline(__always) static var arranged: Int { MinimumDigits.arranged }
-
-  static func arrange(_ x: UnsafePointer<Float>, into out: UnsafeMutablePointer<Float>) { MinimumDigits.arrange(x, into: out) }
 
   @inline(__always)
-  static func add<Sums: LaneSums>(
-    _ block: UnsafeRawPointer, _ x: UnsafePointer<Float>, _ stride: Int, _ even: inout Sums, _ odd: inout Sums
-  ) {
-    MinimumDigits.add(block, Q5KWords.quants(block), x, stride, &even)
-  }
+  static func quants(_ block: UnsafeRawPointer) -> (SIMD16<Int32>, SIMD16<Int32>, SIMD16<Int32>, SIMD16<Int32>) { Q5KWords.quants(block) }
 }
 
 /// Q6_K: four vectors of 64 elements, in order.
