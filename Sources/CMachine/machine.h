@@ -113,6 +113,15 @@ static inline zs_bytes zs_whole_bytes(zs_bytes bytes) {
   return bytes;
 }
 
+// The same address: tells the compiler to take it as it comes, where it might compute several steps of a loop at once and, for want of
+// registers, keep sums in memory meanwhile.
+static inline const float *zs_one_step(const float *address) {
+#if defined(__x86_64__) || defined(__aarch64__)
+  __asm__("" : "+r"(address));
+#endif
+  return address;
+}
+
 static inline _Bool zs_has_byte_dots(void) {
 #if defined(__AVX512VNNI__)
   return 1;

@@ -16,14 +16,15 @@ let stretchLength = 128
 /// Columns of C that one micro-kernel call computes.
 @inline(__always) var tileColumns: Int { zs_floats_per_vector() == 16 ? 32 : 16 }
 
-/// Computes a whole tile: C (+)= A·B over `depth` steps, from a panel of A as [depth][tileRows] and one of B as [depth][tileColumns].
+/// Computes a whole tile: C (+)= A·B over `depth` steps, from `tileRows` rows of A and a panel of B as [depth][tileColumns].
 ///
+/// Either the rows of A or its steps of k are next to each other.
 /// The first step must be at a multiple of `stretchLength` of the whole product. With `startsAtZero` the previous content of C is
 /// not read. `sums` has room for a tile: between stretches the sums wait there, in lines next to each other, since rows of C may lie
 /// so that their lines push each other out of the first-level cache.
 @inline(__always)
 func microKernel(
-  depth: Int, a: UnsafePointer<Float>, b: UnsafePointer<Float>, c: UnsafeMutablePointer<Float>, ldc: Int, startsAtZero: Bool,
+  depth: Int, a: TileOperand, b: UnsafePointer<Float>, c: UnsafeMutablePointer<Float>, ldc: Int, startsAtZero: Bool,
   sums: UnsafeMutablePointer<Float>
 ) {
   // C is needed when the first stretch is over, some microseconds from here.
@@ -39,10 +40,12 @@ func microKernel(
     let tile = TileSums(
       before: isFirst ? (startsAtZero ? nil : UnsafePointer(c)) : UnsafePointer(sums), beforeStride: isFirst ? ldc : tileColumns,
       after: isLast ? c : sums, afterStride: isLast ? ldc : tileColumns)
-    if zs_floats_per_vector() == 16 {
-      microKernel12x32(depth: steps, a: a + step &* 12, b: b + step &* 32, tile)
-    } else {
-      microKernel6x16(depth: steps, a: a + step &* 6, b: b + step &* 16, tile)
+    let (left, right) = (a.base + step &* a.stepStride, b + step &* tileColumns)
+    switch (zs_floats_per_vector() == 16, a.rowStride == 1) {
+    case (true, true): tile12x32OfColumns(depth: steps, a: left, stepStride: a.stepStride, b: right, tile)
+    case (true, false): tile12x32OfRows(depth: steps, a: left, rowStride: a.rowStride, b: right, tile)
+    case (false, true): tile6x16OfColumns(depth: steps, a: left, stepStride: a.stepStride, b: right, tile)
+    case (false, false): tile6x16OfRows(depth: steps, a: left, rowStride: a.rowStride, b: right, tile)
     }
     step &+= stretchLength
   }
@@ -86,8 +89,18 @@ private struct TileRow<Vector: SIMD> where Vector.Scalar == Float {
 }
 
 @inline(never)
-private func microKernel12x32(
-  depth: Int, a: UnsafePointer<Float>, b: UnsafePointer<Float>, _ sums: TileSums
+private func tile12x32OfColumns(depth: Int, a: UnsafePointer<Float>, stepStride: Int, b: UnsafePointer<Float>, _ sums: TileSums) {
+  tile12x32(depth: depth, a: a, 1, stepStride, b: b, sums)
+}
+
+@inline(never)
+private func tile12x32OfRows(depth: Int, a: UnsafePointer<Float>, rowStride: Int, b: UnsafePointer<Float>, _ sums: TileSums) {
+  tile12x32(depth: depth, a: a, rowStride, 1, b: b, sums)
+}
+
+@inline(__always)
+private func tile12x32(
+  depth: Int, a: UnsafePointer<Float>, _ rowStride: Int, _ stepStride: Int, b: UnsafePointer<Float>, _ sums: TileSums
 ) {
   typealias Row = TileRow<SIMD16<Float>>
   var (r0, r1, r2, r3, r4, r5) = (Row(), Row(), Row(), Row(), Row(), Row())
@@ -97,19 +110,19 @@ private func microKernel12x32(
   for _ in 0..<depth {
     let left = UnsafeRawPointer(b).load(as: SIMD16<Float>.self)
     let right = UnsafeRawPointer(b + 16).load(as: SIMD16<Float>.self)
-    r0.step(a[0], left, right)
-    r1.step(a[1], left, right)
-    r2.step(a[2], left, right)
-    r3.step(a[3], left, right)
-    r4.step(a[4], left, right)
-    r5.step(a[5], left, right)
-    r6.step(a[6], left, right)
-    r7.step(a[7], left, right)
-    r8.step(a[8], left, right)
-    r9.step(a[9], left, right)
-    r10.step(a[10], left, right)
-    r11.step(a[11], left, right)
-    a += 12
+    r0.step(a[0 &* rowStride], left, right)
+    r1.step(a[1 &* rowStride], left, right)
+    r2.step(a[2 &* rowStride], left, right)
+    r3.step(a[3 &* rowStride], left, right)
+    r4.step(a[4 &* rowStride], left, right)
+    r5.step(a[5 &* rowStride], left, right)
+    r6.step(a[6 &* rowStride], left, right)
+    r7.step(a[7 &* rowStride], left, right)
+    r8.step(a[8 &* rowStride], left, right)
+    r9.step(a[9 &* rowStride], left, right)
+    r10.step(a[10 &* rowStride], left, right)
+    r11.step(a[11 &* rowStride], left, right)
+    a = zs_one_step(a + stepStride)
     b += 32
   }
   if let c = sums.before {
@@ -143,8 +156,18 @@ private func microKernel12x32(
 }
 
 @inline(never)
-private func microKernel6x16(
-  depth: Int, a: UnsafePointer<Float>, b: UnsafePointer<Float>, _ sums: TileSums
+private func tile6x16OfColumns(depth: Int, a: UnsafePointer<Float>, stepStride: Int, b: UnsafePointer<Float>, _ sums: TileSums) {
+  tile6x16(depth: depth, a: a, 1, stepStride, b: b, sums)
+}
+
+@inline(never)
+private func tile6x16OfRows(depth: Int, a: UnsafePointer<Float>, rowStride: Int, b: UnsafePointer<Float>, _ sums: TileSums) {
+  tile6x16(depth: depth, a: a, rowStride, 1, b: b, sums)
+}
+
+@inline(__always)
+private func tile6x16(
+  depth: Int, a: UnsafePointer<Float>, _ rowStride: Int, _ stepStride: Int, b: UnsafePointer<Float>, _ sums: TileSums
 ) {
   typealias Row = TileRow<SIMD8<Float>>
   var (r0, r1, r2, r3, r4, r5) = (Row(), Row(), Row(), Row(), Row(), Row())
@@ -153,13 +176,13 @@ private func microKernel6x16(
   for _ in 0..<depth {
     let left = UnsafeRawPointer(b).load(as: SIMD8<Float>.self)
     let right = UnsafeRawPointer(b + 8).load(as: SIMD8<Float>.self)
-    r0.step(a[0], left, right)
-    r1.step(a[1], left, right)
-    r2.step(a[2], left, right)
-    r3.step(a[3], left, right)
-    r4.step(a[4], left, right)
-    r5.step(a[5], left, right)
-    a += 6
+    r0.step(a[0 &* rowStride], left, right)
+    r1.step(a[1 &* rowStride], left, right)
+    r2.step(a[2 &* rowStride], left, right)
+    r3.step(a[3 &* rowStride], left, right)
+    r4.step(a[4 &* rowStride], left, right)
+    r5.step(a[5 &* rowStride], left, right)
+    a = zs_one_step(a + stepStride)
     b += 16
   }
   if let c = sums.before {

@@ -135,11 +135,32 @@ func packCopying(
   }
 }
 
+/// Whether lines a stride apart share out all places of the caches.
+///
+/// A first-level cache finds a line's place by the lower twelve bits of its address, and a second-level cache by a few more: rows that
+/// are a multiple of 4 KiB apart all want the same few places, and a tile of them would push itself out.
+@inline(__always)
+func liesWell(stride: Int) -> Bool { stride % 1024 != 0 }
+
 /// The left operand of a product: [m, k] row-major, or [k, m] when transposed.
 struct LeftOperand {
   let base: UnsafePointer<Float>
   let stride: Int
   let isTransposed: Bool
+
+  /// Whether the micro-kernel reads it where it lies.
+  ///
+  /// It needs few elements of A for many of B, so their order in memory hardly matters to it; a copy would have to be written, read by
+  /// all threads and waited for. But of a transposed A each step of k reads another line: it should need most of it.
+  var isReadInPlace: Bool { liesWell(stride: stride) && (!isTransposed || tileRows >= 12) }
+
+  /// The rows from `row` on, from step `step` of k on.
+  @inline(__always)
+  func rows(from row: Int, step: Int) -> TileOperand {
+    isTransposed
+      ? TileOperand(base: base + (row + step * stride), rowStride: 1, stepStride: stride)
+      : TileOperand(base: base + (row * stride + step), rowStride: stride, stepStride: 1)
+  }
 
   /// Copies `rows` rows from `firstRow` on, for all k, into a panel [depth][tileRows].
   func pack(firstRow: Int, rows: Int, depth: Int, into panel: UnsafeMutablePointer<Float>) {

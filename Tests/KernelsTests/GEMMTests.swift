@@ -140,10 +140,20 @@ final class GEMMTests: XCTestCase {
   }
 
   /// Compares with the definition, in matrices with wider rows than needed whose surplus must stay as it is.
+  ///
+  /// A once with rows that are read where they lie, and once a multiple of 4 KiB apart, so that they are packed.
   private func check(
     _ m: Int, _ n: Int, _ k: Int, transposeA: Bool, transposeB: Bool, accumulate: Bool, _ noise: inout Noise, line: UInt = #line
   ) {
-    let lda = (transposeA ? m : k) + 1
+    let width = transposeA ? m : k
+    for lda in [width + 1, (width + 1023) / 1024 * 1024] {
+      check(m, n, k, lda: lda, transposeA: transposeA, transposeB: transposeB, accumulate: accumulate, &noise, line: line)
+    }
+  }
+
+  private func check(
+    _ m: Int, _ n: Int, _ k: Int, lda: Int, transposeA: Bool, transposeB: Bool, accumulate: Bool, _ noise: inout Noise, line: UInt
+  ) {
     let ldb = (transposeB ? k : n) + 2
     let ldc = n + 3
     let a = noise.floats((transposeA ? k : m) * lda)
@@ -156,6 +166,6 @@ final class GEMMTests: XCTestCase {
     naiveGemm(
       transposeA: transposeA, transposeB: transposeB, m: m, n: n, k: k, a: a, lda: lda, b: b, ldb: ldb, c: &expected, ldc: ldc,
       accumulate: accumulate)
-    XCTAssertEqual(c, expected, "\(m)×\(n)×\(k) transposes \(transposeA) \(transposeB)", line: line)
+    XCTAssertEqual(c, expected, "\(m)×\(n)×\(k) rows \(lda) apart, transposes \(transposeA) \(transposeB)", line: line)
   }
 }
