@@ -71,11 +71,11 @@ private struct Product {
 
   /// The longest stretch of k between two visits to C.
   ///
-  /// At 384, with 256 columns at a time, most layers of a small model were 2 to 5 % slower: C is met in memory, A and B in the
-  /// second-level cache.
-  private static let longestBlock = 640
+  /// C is met in memory, A and B in the second-level cache: products that read A where it lies were 2 to 5 % slower with shorter
+  /// stretches and more columns at a time. What is packed is larger, and the fewer chunks go through it the better.
+  private var longestBlock: Int { left.isReadInPlace ? 640 : 384 }
   /// The most columns in a chunk: its part of B for a block of k stays in the second-level cache.
-  private static let widestChunk = 160
+  private var widestChunk: Int { left.isReadInPlace ? 160 : 256 }
   /// The most floats of A that are packed at a time, unless a chunk of 768 rows is more.
   private static let largestLeft = 4 << 20
 
@@ -99,7 +99,7 @@ private struct Product {
     let isSmall = rows.count * n * k < 1 << 16
     let threads = isSmall ? 1 : ThreadPool.shared.threadCount
     let panelsOfLeft = packLeft(rows, threads: threads)
-    let grid = Grid(panels: panels, columns: n, unit: max(tileColumns, right.columnUnit), threads: threads, widest: Self.widestChunk)
+    let grid = Grid(panels: panels, columns: n, unit: max(tileColumns, right.columnUnit), threads: threads, widest: widestChunk)
     ThreadPool.shared.run(grid.count) { task in
       let part = grid.part(task)
       // What this thread will most likely compute next: tasks are handed out in turn.
@@ -131,7 +131,7 @@ private struct Product {
     _ columns: Range<Int>, _ panels: Range<Int>, of left: LeftPanels, next: Range<Int>?
   ) {
     let context = ThreadContext.current
-    let blocks = (k + Self.longestBlock - 1) / Self.longestBlock
+    let blocks = (k + longestBlock - 1) / longestBlock
     // Blocks begin where stretches do, so that chains are the same for every type of weight.
     let unit = max(right.depthUnit, stretchLength)
     let longest = ((k + blocks - 1) / blocks + unit - 1) / unit * unit
