@@ -37,12 +37,58 @@ private func forEachRow(_ weight: WeightView, _ y: UnsafeMutablePointer<Float>, 
   }
 }
 
-/// Cuts rows into tasks of a multiple of 16: a few for each thread, none so short that handing it out costs more.
+/// Gives `body` all rows, in tasks of a multiple of 16 that grow shorter.
+///
+/// A long task is one stream of memory, but what the threads wait for is the last of them.
 @inline(__always)
 func forEachRange(ofRows rows: Int, bytesPerRow: Int, _ body: (Range<Int>) -> Void) {
-  let smallest = (1 << 14) / max(bytesPerRow, 1)
-  let share = rows / (ThreadPool.shared.threadCount * 4)
-  ThreadPool.shared.forEachRange(of: rows, grain: (max(smallest, share, 1) + 15) / 16 * 16, body)
+  let threads = ThreadPool.shared.threadCount
+  let shares = RowShares(rows: rows, threads: threads, smallest: threads == 1 ? rows : (1 << 15) / max(bytesPerRow, 1))
+  ThreadPool.shared.run(shares.count) { body(shares[$0]) }
+}
+
+/// Rows in rounds of one task for each thread, each round half of what the rounds before it have left.
+package struct RowShares {
+  private let rows: Int
+  private let threads: Int
+  private let smallest: Int
+  /// The number of tasks.
+  package private(set) var count = 0
+
+  /// - Parameter smallest: Rows of a task that is worth handing out, rounded up to a multiple of 16.
+  package init(rows: Int, threads: Int, smallest: Int) {
+    self.rows = rows
+    self.threads = threads
+    self.smallest = (max(smallest, 1) + 15) / 16 * 16
+    forEachRound { begin, size, _ in
+      count += min(threads, (rows - begin + size - 1) / size)
+      return true
+    }
+  }
+
+  /// The rows of a task.
+  package subscript(task: Int) -> Range<Int> {
+    var range = rows..<rows
+    forEachRound { begin, size, first in
+      guard task < first + threads else { return true }
+      let lower = min(begin + (task - first) * size, rows)
+      range = lower..<min(lower + size, rows)
+      return false
+    }
+    return range
+  }
+
+  /// Gives `body` the first row, the rows of a task and the first task of each round, until it returns false.
+  private func forEachRound(_ body: (_ begin: Int, _ size: Int, _ first: Int) -> Bool) {
+    var (begin, first) = (0, 0)
+    while begin < rows {
+      let half = (rows - begin) / (2 * threads)
+      let size = max(smallest, (half + 15) / 16 * 16)
+      if !body(begin, size, first) { return }
+      begin += threads * size
+      first += threads
+    }
+  }
 }
 
 /// The sum of x over each block of 32 columns: what a block's minimum, or its offset, is multiplied with.

@@ -7,6 +7,33 @@ import XCTest
 final class MatVecTests: XCTestCase {
   override func tearDown() { ThreadPool.shared.configure(threads: 2) }
 
+  func testSharesOfRowsAreAllOfThemInOrderAndGrowShorter() {
+    for rows in [0, 1, 15, 16, 17, 100, 576, 4096, 14_336, 49_153] {
+      for threads in [1, 2, 3, 16, 256] {
+        for smallest in [0, 1, 16, 40, 1000, 100_000] {
+          let shares = RowShares(rows: rows, threads: threads, smallest: smallest)
+          let name = "\(rows) rows, \(threads) threads, at least \(smallest)"
+          var next = 0
+          var longest = Int.max
+          for task in 0..<shares.count {
+            let share = shares[task]
+            XCTAssertEqual(share.lowerBound, next, name)
+            XCTAssertFalse(share.isEmpty, name)
+            XCTAssertLessThanOrEqual(share.count, longest, name)
+            XCTAssertTrue(share.count % 16 == 0 && share.count >= smallest || share.upperBound == rows, name)
+            next = share.upperBound
+            longest = share.count
+          }
+          XCTAssertEqual(next, rows, name)
+        }
+      }
+    }
+    // The last tasks of a large weight are short, however it was cut before.
+    let shares = RowShares(rows: 4096, threads: 2, smallest: 16)
+    XCTAssertEqual(shares[0].count, 1024)
+    XCTAssertEqual(shares[shares.count - 1].count, 16)
+  }
+
   private func shapes(_ type: WeightType) -> [(rows: Int, columns: Int)] {
     let block = type.blockElements
     if block == 1 { return [(1, 1), (3, 15), (4, 16), (5, 17), (17, 33), (67, 129), (576, 100)] }
