@@ -1,5 +1,5 @@
 // Matrix products: packed, tiled, threaded; B may be weights of any type.
-// A is read where it lies, unless its rows push each other out of the caches: then it is packed once, all k of it, and shared. C is
+// A is read where it lies; transposed, or where its rows push each other out of the caches, it is packed once, all k of it, and shared. C is
 // cut into chunks of columns (and of rows where columns are few); a chunk goes through k in blocks, and for each block packs its part
 // of B and runs the micro-kernel over all tiles. No task has a part of k: every output is the same sum of the same chains of fused
 // multiply-adds, whatever the blocking, the threads and the other rows.
@@ -46,10 +46,8 @@ public func gemmPlain(
   product.compute()
 }
 
-/// Floats that a product with `rows` rows and `depth` columns on its left keeps a copy of, its rows next to each other in memory.
-public func packedLeftFloats(rows: Int, depth: Int) -> Int {
-  liesWell(stride: depth) ? min(rows, tileRows) * depth : min(rows, Product.rowsPerPass(depth: depth)) * depth
-}
+/// Floats that a product with `rows` rows and `depth` columns on its left may keep a copy of.
+public func packedLeftFloats(rows: Int, depth: Int) -> Int { min(rows, Product.rowsPerPass(depth: depth)) * depth }
 
 extension WeightView {
   /// The elements themselves where they are aligned floats.
@@ -71,11 +69,16 @@ private struct Product {
 
   /// The longest stretch of k between two visits to C.
   ///
-  /// C is met in memory, A and B in the second-level cache: products that read A where it lies were 2 to 5 % slower with shorter
-  /// stretches and more columns at a time. What is packed is larger, and the fewer chunks go through it the better.
-  private var longestBlock: Int { left.isReadInPlace ? 640 : 384 }
+  /// C is met in memory, A and B in the second-level cache: most layers of a small model were 2 to 5 % slower with shorter stretches and
+  /// more columns at a time. Where rows do not lie well (large models have such widths) it is the other way round: A is large, and the
+  /// fewer chunks go through it the better.
+  private var longestBlock: Int { left.rowsLieWell ? 640 : 384 }
   /// The most columns in a chunk: its part of B for a block of k stays in the second-level cache.
-  private var widestChunk: Int { left.isReadInPlace ? 160 : 256 }
+  private var widestChunk: Int { left.rowsLieWell ? 160 : 256 }
+  /// Whether A is not packed.
+  ///
+  /// A copy pays where very many columns go through it, as in the output layer.
+  private var readsLeftInPlace: Bool { left.isReadInPlace && n <= 8192 }
   /// The most floats of A that are packed at a time, unless a chunk of 768 rows is more.
   private static let largestLeft = 4 << 20
 
@@ -88,7 +91,7 @@ private struct Product {
       if !accumulate { for row in 0..<m { (c + row * ldc).update(repeating: 0, count: n) } }
       return
     }
-    let rowsPerPass = left.isReadInPlace ? m : Self.rowsPerPass(depth: k)
+    let rowsPerPass = readsLeftInPlace ? m : Self.rowsPerPass(depth: k)
     for first in stride(from: 0, to: m, by: rowsPerPass) {
       computeRows(first..<min(first + rowsPerPass, m))
     }
@@ -111,7 +114,7 @@ private struct Product {
   /// Packs what of A cannot be read where it lies: all of it, or the last rows where they are fewer than a tile has.
   private func packLeft(_ rows: Range<Int>, threads: Int) -> LeftPanels {
     let panels = (rows.count + tileRows - 1) / tileRows
-    let inPlace = left.isReadInPlace ? rows.count / tileRows : 0
+    let inPlace = readsLeftInPlace ? rows.count / tileRows : 0
     let panelFloats = (k * tileRows + panelSlack + 15) / 16 * 16
     let packed = ThreadContext.current.floats(.packedLeft, count: (panels - inPlace) * panelFloats)
     let panelsPerTask = threads == 1 ? panels : max(1, (1 << 15) / (k * tileRows))
