@@ -135,21 +135,17 @@ func packCopying(
   }
 }
 
-/// Whether lines a stride apart share out all places of the caches.
-///
-/// A first-level cache finds a line's place by the lower twelve bits of its address, and a second-level cache by a few more: rows that
-/// are a multiple of 4 KiB apart all want the same few places, and a tile of them would push itself out.
-@inline(__always)
-func liesWell(stride: Int) -> Bool { stride % 1024 != 0 }
-
 /// The left operand of a product: [m, k] row-major, or [k, m] when transposed.
 struct LeftOperand {
   let base: UnsafePointer<Float>
   let stride: Int
   let isTransposed: Bool
 
-  /// Whether its rows share out the caches (`liesWell`).
-  var rowsLieWell: Bool { liesWell(stride: stride) }
+  /// Whether lines of its rows share out all places of the caches.
+  ///
+  /// A first-level cache finds a line's place by the lower twelve bits of its address, and a second-level cache by a few more: rows that
+  /// are a multiple of 4 KiB apart all want the same few places, and a tile of them would push itself out.
+  var rowsLieWell: Bool { stride % 1024 != 0 }
 
   /// Whether the micro-kernel reads it where it lies.
   ///
